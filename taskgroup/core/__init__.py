@@ -1,0 +1,1 @@
+"""Pure data: tasks, affinities, groupings, topologies, specs, trials; knows nothing of torch, optuna or files."""

@@ -1,0 +1,50 @@
+"""Gain: the mean over tasks of the relative error reduction, and its intervals as data."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taskgroup.core.task import Frozen
+
+Array = NDArray[np.float64]
+
+
+class Interval(Frozen):
+    """An estimate with a two-sided interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def above_zero(self) -> bool:
+        """Whether the whole interval lies above zero."""
+        return self.low > 0
+
+    @property
+    def below_zero(self) -> bool:
+        """Whether the whole interval lies below zero."""
+        return self.high < 0
+
+    def percent(self) -> str:
+        """For people: ``+1.2 % [-0.3, +2.7]``."""
+        return f"{100 * self.mean:+.1f} % [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+
+
+def task_gains(errors: Array, reference: Array) -> Array:
+    """Gain of each task, ``1 - mean_s err / mean_s err_reference``; 0.1 means a tenth of the error is gone.
+
+    Args:
+        errors: Positive errors, shape ``(..., n_seeds, n_tasks)``.
+        reference: Errors of the reference under the same seeds, same shape.
+
+    Returns:
+        Shape ``(..., n_tasks)``.
+    """
+    return np.asarray(1.0 - errors.mean(axis=-2) / reference.mean(axis=-2))
+
+
+def mean_gain(errors: Mapping[str, float], reference: Mapping[str, float]) -> float:
+    """Mean over tasks of ``1 - err / err_reference`` for one run of each."""
+    return float(np.mean([1.0 - errors[t] / reference[t] for t in reference]))

@@ -1,0 +1,219 @@
+"""The sharing-topology spec ``taskgroup/spec/1``: what a plan leaves behind, and what builds the network."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from taskgroup.core.gain import Interval
+from taskgroup.core.task import Frozen, TaskSet
+from taskgroup.core.topology import Topology
+from taskgroup.core.validation import sentences
+from taskgroup.errors import InputError
+
+SCHEMA = "taskgroup/spec/1"
+
+
+def digest(data: Any, length: int = 16) -> str:
+    """Hexadecimal SHA-256 of the canonical JSON of ``data``, shortened."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+class AdapterSpec(Frozen):
+    """Adapters behind the shared copies of one stage.
+
+    Attributes:
+        stage: Stage whose output they adapt.
+        kind: A name of the adapter table (``bottleneck``).
+        size: Width of the bottleneck; 0 is none.
+        per: ``task``: one adapter for each task; ``branch``: one for each set of tasks that shares the next stage too.
+    """
+
+    stage: str
+    kind: str = "bottleneck"
+    size: int = Field(ge=0)
+    per: Literal["task", "branch"] = "task"
+
+
+class Helper(Frozen):
+    """``task`` also trains along the path that serves ``along``, with a head of its own that is dropped at export."""
+
+    task: str
+    along: str
+
+
+class Architecture(Frozen):
+    """A topology with its adapters and helpers: everything that decides which modules exist."""
+
+    topology: Topology
+    adapters: tuple[AdapterSpec, ...] = ()
+    helpers: tuple[Helper, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        stages = [a.stage for a in self.adapters]
+        for stage in stages:
+            if stage not in self.topology.stages:
+                raise ValueError(f"adapter names stage `{stage}`, but the stages are {', '.join(self.topology.stages)}")
+            if stages.count(stage) > 1:
+                raise ValueError(f"a stage takes one adapter entry at most, found {stages.count(stage)} for `{stage}`")
+        for helper in self.helpers:
+            for name in (helper.task, helper.along):
+                if name not in self.topology.tasks:
+                    raise ValueError(f"helper names task `{name}`, but the tasks are {', '.join(self.topology.tasks)}")
+            if helper.task == helper.along or self.helpers.count(helper) > 1:
+                raise ValueError(f"helper `{helper.task}` along `{helper.along}` should name two tasks, and only once")
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what would be built: entries of size 0, and adapters where no copy is shared, do not count."""
+        live = [
+            a.model_dump()
+            for a in self.adapters
+            if a.size and any(len(tasks) > 1 for tasks in self.topology.groups(self.topology.stages.index(a.stage)))
+        ]
+        return digest([self.topology.model_dump(), live, [h.model_dump() for h in self.helpers]])
+
+
+class TrunkSpec(Frozen):
+    """How to get the trunk again: a name of the trunk table or ``module:function``, its options and its stages."""
+
+    name: str
+    stages: tuple[str, ...]
+    options: dict[str, Any] = Field(default_factory=dict)
+    input_shape: tuple[int, ...] = ()
+
+
+class Cost(Frozen):
+    """Parameters and multiply-accumulates for one example, absolute and relative to all-shared."""
+
+    params: int
+    macs: int
+    params_ratio: float
+    macs_ratio: float
+
+
+class TaskEvidence(Frozen):
+    """One task's mean errors over the seeds, and its gains with intervals."""
+
+    task: str
+    metric: str
+    error: float
+    error_separate: float
+    error_shared: float
+    gain_vs_separate: Interval
+    gain_vs_shared: Interval
+
+
+class ArmEvidence(Frozen):
+    """One confirmed candidate on the validation split."""
+
+    name: str
+    fingerprint: str
+    cost: Cost
+    gain_vs_separate: Interval
+    gain_vs_shared: Interval
+    chosen: bool
+
+
+class Verdict(Frozen):
+    """The answer in one code and one sentence."""
+
+    code: Literal["share_everything", "separate_everything", "better_than_both", "better_than_separate", "not_enough"]
+    text: str
+
+
+class Evidence(Frozen):
+    """What was measured for the chosen topology on seeds that search never saw.
+
+    Gains and tasks are those of the test split, read once after the choice; ``arms`` are the finalists and baselines
+    on the validation split, on which the choice was made.
+    """
+
+    level: float
+    seeds: tuple[int, ...]
+    split: str
+    gain_vs_separate: Interval
+    gain_vs_shared: Interval
+    tasks: tuple[TaskEvidence, ...]
+    arms: tuple[ArmEvidence, ...]
+    verdict: Verdict
+
+    @property
+    def worst(self) -> TaskEvidence:
+        """The task with the smallest gain against all-separate."""
+        return min(self.tasks, key=lambda t: t.gain_vs_separate.mean)
+
+
+class Provenance(Frozen):
+    """Where a spec comes from; not part of its fingerprint."""
+
+    job: str
+    created: str
+    seed: int
+    config_hash: str
+    data_hash: str
+    versions: dict[str, str]
+    n_trials: int
+    seconds: dict[str, float] = Field(default_factory=dict)
+
+
+class Spec(Frozen):
+    """A sharing topology with its cost, evidence and provenance."""
+
+    schema_: Literal["taskgroup/spec/1"] = Field(default="taskgroup/spec/1", alias="schema")
+    tasks: TaskSet
+    trunk: TrunkSpec
+    architecture: Architecture
+    cost: Cost | None = None
+    evidence: Evidence | None = None
+    provenance: Provenance | None = None
+    fingerprint: str = ""
+
+    @model_validator(mode="after")
+    def _check_whole(self) -> Self:
+        topology = self.architecture.topology
+        if topology.tasks != self.tasks.names:
+            raise ValueError(
+                f"architecture.topology.tasks should be the spec's tasks {list(self.tasks.names)}, "
+                f"found {list(topology.tasks)}"
+            )
+        if topology.stages != self.trunk.stages:
+            raise ValueError(
+                f"architecture.topology.stages should be the trunk's {list(self.trunk.stages)}, "
+                f"found {list(topology.stages)}"
+            )
+        computed = digest(self.model_dump(mode="json", by_alias=True, exclude={"fingerprint", "provenance"}))
+        if self.fingerprint not in ("", computed):
+            raise ValueError(
+                f"fingerprint should be {computed} for this content, found {self.fingerprint}: the file was edited by "
+                "hand; remove the fingerprint line to accept the edit"
+            )
+        object.__setattr__(self, "fingerprint", computed)
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON or YAML."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @classmethod
+    def from_dict(cls, data: Any, source: str = "spec") -> "Spec":
+        """Spec from plain data.
+
+        Raises:
+            InputError: With one sentence per fault, each naming ``source`` and the field.
+        """
+        if not isinstance(data, Mapping):
+            raise InputError(f"{source}: a spec should be a mapping, found {type(data).__name__}")
+        if data.get("schema") != SCHEMA:
+            raise InputError(
+                f"{source}: `schema` should be `{SCHEMA}`, the only one this version reads, found `{data.get('schema')}`"
+            )
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise InputError(sentences(error, cls, source)) from error

@@ -1,0 +1,100 @@
+"""The unit of work as data: a trial goes out as JSON and comes back as JSON."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from taskgroup.core.spec import Architecture, digest
+from taskgroup.core.task import Frozen
+
+Step = Literal["measure", "search", "confirm", "test"]
+
+
+class TrainOptions(Frozen):
+    """How every network of a job is trained; the same for all arms, so that they can be paired.
+
+    Attributes:
+        steps: Optimizer steps.
+        batch_size: Rows per step.
+        lr: Peak learning rate of AdamW, decayed to zero along a cosine.
+        weight_decay: Decoupled weight decay.
+        n_checks: How many times validation is scored in the course of training, the last time at its end.
+        threads: Torch threads of one trial.
+    """
+
+    steps: int = Field(default=600, ge=1)
+    batch_size: int = Field(default=64, ge=1)
+    lr: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=1e-2, ge=0)
+    n_checks: int = Field(default=4, ge=1)
+    threads: int = Field(default=1, ge=1)
+
+
+class Bar(Frozen):
+    """Pruning rule at one validation check: stop when the gain against ``reference`` is below ``gain``.
+
+    It is fixed when the trial is sent out, so that a worker needs to ask nobody.
+    """
+
+    step: int
+    gain: float
+    reference: dict[str, float]
+
+
+class TrialSpec(Frozen):
+    """Everything a worker must know; equal specs give equal results.
+
+    Attributes:
+        job: Name of the job, for messages.
+        step: ``measure`` (train and look at affinities), ``search``, ``confirm`` (keeps the weights) or ``test``
+            (scores the kept weights of a confirmation on the test split, trains nothing).
+        architecture: The network.
+        seed: Decides initial weights, batches and dropout.
+        train: Training options.
+        measure: Name and options of the affinity measure, how often it looks; only for ``measure``.
+        bars: Pruning rules; only for ``search``.
+        weights: Key of the confirmation whose weights are scored; only for ``test``.
+    """
+
+    job: str
+    step: Step
+    architecture: Architecture
+    seed: int
+    train: TrainOptions
+    measure: dict[str, Any] | None = None
+    bars: tuple[Bar, ...] = ()
+    weights: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Hash of the content; names the result file."""
+        return digest(self.model_dump(mode="json"), 20)
+
+
+class Check(Frozen):
+    """Validation errors of all tasks after ``step`` optimizer steps."""
+
+    step: int
+    errors: dict[str, float]
+
+
+class TrialResult(Frozen):
+    """What a worker hands back.
+
+    Attributes:
+        key: The trial spec's key.
+        state: ``complete``, ``pruned`` (stopped at a bar) or ``failed``.
+        errors: Final error of each task on the split of the step; empty when failed.
+        history: Every validation check.
+        seconds: Wall time.
+        message: Why it failed.
+        file: Name of the file with big arrays (affinity samples or weights), in the job's trial folder.
+    """
+
+    key: str
+    state: Literal["complete", "pruned", "failed"]
+    errors: dict[str, float] = Field(default_factory=dict)
+    history: tuple[Check, ...] = ()
+    seconds: float = 0.0
+    message: str = ""
+    file: str | None = None
