@@ -1,1 +1,53 @@
-"""..."""
+"""The command line: reads arguments, shows progress and results; everything else is done below.
+
+Commands import what they need when they run, so that ``taskgroup --help`` is quick.
+"""
+
+import sys
+
+import typer
+
+from taskgroup import __version__
+from taskgroup.cli import commands
+from taskgroup.errors import ConflictError, InputError, TaskgroupError
+
+app = typer.Typer(
+    name="taskgroup",
+    help="Plan which tasks share a network, where it branches and how large its adapters are.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (commands.run, commands.show, commands.export, commands.init, commands.schema, commands.bench):
+    app.command()(command)
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        typer.echo(f"taskgroup {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Version.")) -> None:
+    """Plan which tasks share a network, where it branches and how large its adapters are."""
+
+
+def main() -> None:
+    """Run the command line; faults of the user's become sentences and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        _fail(error.problems, 2)
+    except ConflictError as error:
+        _fail((str(error),), 2)
+    except TaskgroupError as error:
+        _fail((str(error),), 1)
+    except KeyboardInterrupt:
+        _fail(("interrupted; the same command goes on from here",), 130)
+
+
+def _fail(problems: tuple[str, ...], code: int) -> None:
+    for problem in problems:
+        typer.echo(f"taskgroup: {problem}", err=True)
+    sys.exit(code)

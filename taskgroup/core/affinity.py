@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from taskgroup.core.table import did_you_mean
+from taskgroup.errors import InputError
+
 Array = NDArray[np.float64]
 
 TRUNK = "trunk"
@@ -23,7 +26,7 @@ class Affinity:
 
     Attributes:
         tasks: Task names, shape ``(T,)``.
-        stages: Names of the slices: each trunk stage in order, then ``trunk`` for all stages at once, shape ``(S + 1,)``.
+        stages: Names of the slices, shape ``(S + 1,)``: each trunk stage in order, then ``trunk`` for all at once.
         values: Shape ``(S + 1, T, T)``, axes stage, source, target; NaN where unknown.
         stderr: Standard errors of ``values``, same shape; NaN where a single sample was seen.
         counts: Measured steps behind each entry, same shape.
@@ -38,6 +41,8 @@ class Affinity:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not self.tasks or len(set(self.tasks)) < len(self.tasks):
+            raise ValueError(f"affinity `tasks` should be one or more different names, found {list(self.tasks)}")
         shape = (len(self.stages), len(self.tasks), len(self.tasks))
         for name in ("values", "stderr", "counts"):
             found = getattr(self, name).shape
@@ -47,7 +52,14 @@ class Affinity:
             raise ValueError("affinity `values` should be finite or NaN (unknown), found infinite entries")
 
     def slice(self, stage: str = TRUNK) -> Array:
-        """The ``(T, T)`` matrix of one stage, ``[source, target]``."""
+        """The ``(T, T)`` matrix of one stage, ``[source, target]``.
+
+        Raises:
+            InputError: If there is no such stage.
+        """
+        if stage not in self.stages:
+            hint = did_you_mean(stage, self.stages)
+            raise InputError(f"`stage` should be one of {', '.join(self.stages)}, found `{stage}`{hint}")
         return np.asarray(self.values[self.stages.index(stage)])
 
     def centred(self, stage: str = TRUNK) -> Array:
@@ -75,6 +87,21 @@ class Affinity:
         both = np.stack([centred, centred.T])
         known = ~np.isnan(both)
         return np.asarray(np.where(known, both, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
+
+    def reordered(self, tasks: Sequence[str]) -> "Affinity":
+        """The same affinity with its tasks in another order."""
+        if sorted(tasks) != sorted(self.tasks):
+            raise ValueError(f"`tasks` should hold each of {sorted(self.tasks)} exactly once, found {sorted(tasks)}")
+        at = np.array([self.tasks.index(task) for task in tasks])
+        source, target = at[:, None], at[None, :]
+        return Affinity(
+            tuple(tasks),
+            self.stages,
+            self.values[:, source, target],
+            self.stderr[:, source, target],
+            self.counts[:, source, target],
+            self.provenance,
+        )
 
     def resampled(self, rng: np.random.Generator) -> "Affinity":
         """A draw from the error bars: ``values + stderr · N(0, 1)``, NaN errors counting as zero."""
@@ -105,14 +132,23 @@ class Affinity:
             trim: Share cut from each end of the steps' distribution, from 0 to below 0.5.
             n_batches: Runs per seed for the standard error.
             provenance: Recorded as given.
+
+        Raises:
+            ValueError: If there is no seed, a seed without steps, or an array of another shape.
         """
         shape = (len(stages), len(tasks), len(tasks))
-        arrays = [np.asarray(s, dtype=np.float64).reshape(-1, *shape) for s in samples]
+        arrays = [np.asarray(s, dtype=np.float64) for s in samples]
+        if not arrays or any(a.shape[1:] != shape or not len(a) for a in arrays):
+            raise ValueError(
+                "`samples` should be one array a seed of shape (steps, stages, tasks, tasks) = "
+                f"(1 or more, {', '.join(map(str, shape))}), found {[a.shape for a in arrays]}"
+            )
         per_seed = np.stack([trimmed_mean(a, trim) for a in arrays])
         values = _nanmean(per_seed)
         counts = np.stack([(~np.isnan(a)).sum(axis=0) for a in arrays]).sum(axis=0).astype(np.int64)
-        within = _nanmean(np.stack([_batch_variance(a, trim, n_batches) for a in arrays])) / len(arrays)
-        between = _nanvar(per_seed) / np.maximum((~np.isnan(per_seed)).sum(axis=0), 1)
+        n_seeds = np.maximum((~np.isnan(per_seed)).sum(axis=0), 1)  # of each entry: not every seed sees every pair
+        within = _nanmean(np.stack([_batch_variance(a, trim, n_batches) for a in arrays])) / n_seeds
+        between = _nanvar(per_seed) / n_seeds
         stderr = np.sqrt(np.fmax(within, between))
         return cls(tuple(tasks), tuple(stages), values, stderr, counts, dict(provenance or {}))
 

@@ -86,6 +86,7 @@ class TrunkSpec(Frozen):
     stages: tuple[str, ...]
     options: dict[str, Any] = Field(default_factory=dict)
     input_shape: tuple[int, ...] = ()
+    input_dtype: Literal["float32", "int64"] = "float32"
 
 
 class Cost(Frozen):
@@ -211,7 +212,7 @@ class Spec(Frozen):
             raise InputError(f"{source}: a spec should be a mapping, found {type(data).__name__}")
         if data.get("schema") != SCHEMA:
             raise InputError(
-                f"{source}: `schema` should be `{SCHEMA}`, the only one this version reads, found `{data.get('schema')}`"
+                f"{source}: `schema` should be `{SCHEMA}`, the only one that can be read, found `{data.get('schema')}`"
             )
         try:
             return cls.model_validate(data)

@@ -42,10 +42,13 @@ class Table(Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         if name not in self._entries:
-            hint = did_you_mean(name, self.names)
-            raise InputError(f"{self.kind} should be one of {', '.join(self.names)}, found `{name}`{hint}")
+            raise InputError(self.unknown(name))
         module, _, attribute = self._entries[name].partition(":")
         return cast("T", getattr(import_module(module), attribute))
+
+    def unknown(self, name: str) -> str:
+        """The sentence for a name that is not in the table."""
+        return f"{self.kind} should be one of {', '.join(self.names)}, found `{name}`{did_you_mean(name, self.names)}"
 
     def create(self, name: str, options: Mapping[str, Any]) -> Any:
         """The method called ``name`` with its options validated (pydantic raises on a wrong one)."""

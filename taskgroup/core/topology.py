@@ -64,7 +64,10 @@ class Topology(Frozen):
 
     @classmethod
     def from_groupings(cls, stages: Sequence[str], groupings: Sequence[Grouping]) -> "Topology":
-        """Topology from one grouping per stage."""
+        """Topology from one grouping per stage, all over the same tasks in the same order."""
+        orders = sorted({g.tasks for g in groupings})
+        if len(orders) > 1:
+            raise ValueError(f"groupings should list the same tasks in the same order, found {orders}")
         return cls(tasks=groupings[0].tasks, stages=tuple(stages), matrix=tuple(g.labels for g in groupings))
 
     @classmethod
@@ -113,7 +116,7 @@ class Topology(Frozen):
         return sum(row[i] == row[j] for row in self.matrix)
 
     def graph(self) -> "nx.DiGraph[str]":
-        """The tree as a directed graph: ``input`` → ``stage/copy`` → ``task:name``; nodes carry ``kind`` and ``tasks``."""
+        """The tree as a digraph: ``input`` → ``stage/copy`` → ``task:name``; nodes carry ``kind`` and ``tasks``."""
         import networkx as nx
 
         graph: nx.DiGraph[str] = nx.DiGraph()

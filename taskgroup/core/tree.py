@@ -35,6 +35,8 @@ class MergeTree(Frozen):
         later = any(max(merge) >= n + k for k, merge in enumerate(self.merges))
         if used != list(range(2 * n - 2)) or later:
             raise ValueError("a merge tree should use every node but the root exactly once, each after it was made")
+        if not (np.isfinite(self.heights).all() and list(self.heights) == sorted(self.heights)):
+            raise ValueError(f"heights of a merge tree should be finite and not decrease, found {list(self.heights)}")
         return self
 
     @classmethod
@@ -65,34 +67,35 @@ class MergeTree(Frozen):
     def _grouping(self, kept: Sequence[bool]) -> Grouping:
         labels = list(range(len(self.tasks)))
         for k, keep in enumerate(kept):
-            if keep:
+            if keep:  # children come first, so the topmost kept merge decides
                 members = self.leaves(len(self.tasks) + k)
                 for i in members:
                     labels[i] = members[0]
         return Grouping(tasks=self.tasks, labels=tuple(labels))
 
     def cut(self, n_groups: int) -> Grouping:
-        """The partition into ``n_groups`` groups: the first ``T - n_groups`` merges are kept."""
+        """The partition into ``n_groups`` groups, 1 to T: the first ``T - n_groups`` merges are kept."""
+        if not 1 <= n_groups <= len(self.tasks):
+            raise ValueError(f"`n_groups` should be 1 to {len(self.tasks)}, found {n_groups}")
         return self._grouping([k < len(self.tasks) - n_groups for k in range(len(self.merges))])
 
     def topology(self, stages: Sequence[str], splits: Sequence[int]) -> Topology:
         """The topology in which merge ``k`` comes apart before stage ``splits[k]``.
 
         ``splits[k]`` counts the leading stages that both sides of merge ``k`` share: 0 apart from the input on,
-        ``len(stages)`` never apart. A merge cannot come apart earlier than the one above it, so values are
-        raised to the parent's where needed: every sequence is valid.
+        ``len(stages)`` never apart. A merge cannot come apart earlier than the one above it: as long as a merge is kept
+        all its leaves are together, whatever the merges below say. So every sequence is valid.
 
         Args:
             stages: Stage names, shape ``(S,)``.
             splits: One integer from 0 to S per merge, shape ``(T - 1,)``.
+
+        Raises:
+            ValueError: If there is not one split a merge.
         """
-        monotone = list(splits)
-        parent = {child: k for k, merge in enumerate(self.merges) for child in merge}
-        for k in reversed(range(len(self.merges))):
-            above = parent.get(len(self.tasks) + k)
-            if above is not None:
-                monotone[k] = max(monotone[k], monotone[above])
-        groupings = [self._grouping([split > s for split in monotone]) for s in range(len(stages))]
+        if len(splits) != len(self.merges):
+            raise ValueError(f"`splits` should hold one number a merge ({len(self.merges)}), found {len(splits)}")
+        groupings = [self._grouping([split > s for split in splits]) for s in range(len(stages))]
         return Topology.from_groupings(stages, groupings)
 
     def splits_of(self, topology: Topology) -> tuple[int, ...] | None:

@@ -46,6 +46,7 @@ class TrialSpec(Frozen):
 
     Attributes:
         job: Name of the job, for messages.
+        data: Hash of tasks, data and trunk in the job's folder.
         step: ``measure`` (train and look at affinities), ``search``, ``confirm`` (keeps the weights) or ``test``
             (scores the kept weights of a confirmation on the test split, trains nothing).
         architecture: The network.
@@ -57,6 +58,7 @@ class TrialSpec(Frozen):
     """
 
     job: str
+    data: str
     step: Step
     architecture: Architecture
     seed: int

@@ -49,7 +49,9 @@ class Trunk:
         missing = [path for group in named.values() for path in group if path not in known]
         if missing:
             some = ", ".join(known[:12])
-            raise InputError(f"trunk: stage `{path}` does not exist in the module, whose parts are {some}" for path in missing)
+            raise InputError(
+                f"trunk: stage `{path}` does not exist in the module, whose parts are {some}" for path in missing
+            )
         parts = {name: [module.get_submodule(path) for path in group] for name, group in named.items()}
         return cls({n: p[0] if len(p) == 1 else nn.Sequential(*p) for n, p in parts.items()}, **options)
 

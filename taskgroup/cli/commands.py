@@ -1,0 +1,116 @@
+"""The commands."""
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from taskgroup.errors import InputError
+
+Set = Annotated[
+    Optional[list[str]],  # noqa: UP045 (typer reads this form)
+    typer.Option("--set", metavar="A.B=VALUE", help="Override one entry of the config; may be repeated."),
+]
+
+
+def run(
+    config: Annotated[Path, typer.Argument(help="YAML file, e.g. search_spaces/digits.yaml.")],
+    workers: Annotated[int, typer.Option(min=1, help="Trials at once, one process each.")] = 1,
+    out: Annotated[Optional[Path], typer.Option(help="Run directory; by default results/NAME.")] = None,  # noqa: UP045
+    storage: Annotated[Optional[str], typer.Option(help="Database URL of the study; by default SQLite.")] = None,  # noqa: UP045
+    overrides: Set = None,
+) -> None:
+    """Plan: measure affinities, propose groupings, search, confirm, and write spec and report.
+
+    The same command again goes on where an earlier one stopped; a finished job is shown at once.
+    """
+    from taskgroup.cli.progress import terminal_progress
+    from taskgroup.pipeline.config import load_config
+    from taskgroup.pipeline.job import run_job
+    from taskgroup.report import summary
+
+    settings = load_config(config, overrides or [])
+    folder = out or Path("results") / settings.name
+    with terminal_progress() as progress:
+        record = run_job(settings, folder, workers=workers, progress=progress, base=config.parent, storage=storage)
+    typer.echo(summary(record, folder))
+
+
+def show(
+    target: Annotated[Path, typer.Argument(help="A job's folder, or a spec file.")],
+) -> None:
+    """Show a plan: a finished job, or a spec."""
+    from taskgroup.exporters import load_spec
+    from taskgroup.pipeline.folder import Folder
+    from taskgroup.report import spec_summary, summary
+
+    if target.is_dir():
+        typer.echo(summary(Folder(target).record(), target))
+    else:
+        typer.echo(spec_summary(load_spec(target)))
+
+
+def export(
+    spec: Annotated[Path, typer.Argument(help="A spec file, or the folder of a job.")],
+    to: Annotated[str, typer.Option("--to", help="Format: yaml, json, dot, graphml, mermaid.")],
+    out: Annotated[Optional[Path], typer.Option(help="File to write; standard output without.")] = None,  # noqa: UP045
+) -> None:
+    """Write a spec in another format."""
+    from taskgroup.exporters import EXPORTERS, load_spec
+
+    exporter = EXPORTERS.create(to, {})
+    text = exporter.export(load_spec(spec / "spec.yaml" if spec.is_dir() else spec))
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        out.write_text(text, encoding="utf-8")
+        typer.echo(f"wrote {out}")
+
+
+def init(
+    table: Annotated[Path, typer.Argument(help="CSV, Parquet or NPZ file.")],
+    tasks: Annotated[Optional[str], typer.Option(help="Task columns, separated by commas.")] = None,  # noqa: UP045
+    task_column: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Column that names the task of each row, where every task brings its own rows."),
+    ] = None,
+    label_column: Annotated[Optional[str], typer.Option(help="Column of the labels, with --task-column.")] = None,  # noqa: UP045
+    out: Annotated[Optional[Path], typer.Option(help="Config to write; by default TABLE's name with .yaml.")] = None,  # noqa: UP045
+) -> None:
+    """Write a commented config for a table of yours."""
+    from taskgroup.problems.init import init_config
+
+    path = out or table.with_suffix(".yaml")
+    if path.exists():
+        raise InputError(f"{path}: exists already; give another --out, or remove it")
+    names = [name.strip() for name in tasks.split(",")] if tasks is not None else None
+    text = init_config(table, names, task_column, label_column, folder=path.parent)
+    path.write_text(text, encoding="utf-8")
+    typer.echo(f"wrote {path}; read it, then: taskgroup run {path}")
+
+
+def schema(
+    what: Annotated[str, typer.Argument(help="config or spec.")] = "config",
+) -> None:
+    """Print the JSON Schema of configs or specs, for editors and other programs."""
+    import json
+
+    from taskgroup.pipeline.schema import json_schema
+
+    typer.echo(json.dumps(json_schema(what), indent=2))
+
+
+def bench(
+    name: Annotated[str, typer.Argument(help="Benchmark: digits.")],
+    quick: Annotated[bool, typer.Option("--quick", help="A small version, to see that it runs.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Trials at once.")] = 2,
+    out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("results/bench"),
+) -> None:
+    """Run a benchmark and write its table as Markdown and JSON; the same command again goes on."""
+    from taskgroup.bench import run_benchmark
+    from taskgroup.cli.progress import terminal_progress
+
+    with terminal_progress() as progress:
+        path = run_benchmark(name, quick=quick, workers=workers, out=out, progress=progress)
+    typer.echo(path.read_text(encoding="utf-8"))
+    typer.echo(f"wrote {path} and {path.with_suffix('.json')}")

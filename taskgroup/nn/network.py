@@ -1,0 +1,149 @@
+"""The network that a topology makes of a trunk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from taskgroup.adapters import ADAPTERS
+from taskgroup.core.seeds import derive_seed
+from taskgroup.core.spec import Architecture, Spec
+from taskgroup.core.task import TaskSet
+from taskgroup.errors import InputError
+from taskgroup.nn.routes import Route, adapter_groups, route
+from taskgroup.nn.trunk import TRUNKS, Trunk
+
+
+@dataclass(frozen=True)
+class Head:
+    """One output: ``name`` is the task's, or ``task@along`` for a helper."""
+
+    name: str
+    task: str
+    along: str
+
+
+class SharedNetwork(nn.Module):
+    """Stages copied as the topology says, adapters behind shared copies, one linear head per task and helper.
+
+    Copies of a stage start from the same weights under the same seed, whatever the topology, and so do heads of a
+    task: networks of different topologies are paired.
+
+    Args:
+        tasks: What is predicted.
+        architecture: Topology, adapters, helpers; its stages are the trunk's.
+        trunk: The stages.
+        shapes: Shape of one example after each stage (``trunk.shapes``).
+        seed: Decides the initial weights.
+    """
+
+    def __init__(
+        self, tasks: TaskSet, architecture: Architecture, trunk: Trunk, shapes: Sequence[tuple[int, ...]], seed: int
+    ) -> None:
+        super().__init__()
+        self.tasks, self.architecture = tasks, architecture
+        topology = architecture.topology
+        if topology.stages != trunk.names:
+            raise InputError(
+                f"topology: stages should be the trunk's {list(trunk.names)}, found {list(topology.stages)}"
+            )
+        self.stages = nn.ModuleList(
+            nn.ModuleList(trunk.instantiate(name, derive_seed("stage", name, seed)) for _ in topology.groups(s))
+            for s, name in enumerate(topology.stages)
+        )
+        self.adapters = nn.ModuleList(self._adapters(s, shapes[s], seed) for s in range(len(topology.stages)))
+        self.heads_info = [Head(t, t, t) for t in tasks.names]
+        self.heads_info += [Head(f"{h.task}@{h.along}", h.task, h.along) for h in architecture.helpers]
+        self.heads = nn.ModuleList(self._head(head.task, shapes[-1][0], seed) for head in self.heads_info)
+        self._routes: dict[tuple[str, ...], Route] = {}
+
+    def _adapters(self, stage: int, shape: tuple[int, ...], seed: int) -> nn.ModuleList:
+        groups, entry = adapter_groups(self.architecture, stage)
+        modules = nn.ModuleList()
+        for group in groups:
+            assert entry is not None
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(derive_seed("adapter", entry.stage, *group, seed))
+                modules.append(ADAPTERS.create(entry.kind, {"size": entry.size}).build(shape))
+        return modules
+
+    def _head(self, task: str, n_features: int, seed: int) -> nn.Linear:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed("head", task, seed))
+            return nn.Linear(n_features, self.tasks[task].n_outputs)
+
+    def forward(self, rows: Tensor, tasks: Sequence[str] | None = None, *, helpers: bool = False) -> dict[str, Tensor]:
+        """Outputs by task name, each of shape ``(batch, n_outputs)``: logits, or standardized values for regression.
+
+        Args:
+            rows: Inputs, shape ``(batch, ...)``.
+            tasks: Only these, running only what lies on their paths; all by default.
+            helpers: Whether to add the helpers' outputs as ``task@along``, for training.
+        """
+        wanted = tuple(tasks) if tasks is not None else self.tasks.names
+        heads = [
+            (head, layer)
+            for head, layer in zip(self.heads_info, self.heads, strict=True)
+            if head.along in wanted and (head.task == head.along or helpers)
+        ]
+        features = self._features(rows, wanted)
+        return {head.name: layer(features[head.along]) for head, layer in heads}
+
+    def _features(self, rows: Tensor, tasks: tuple[str, ...]) -> dict[str, Tensor]:
+        """What reaches each task's head, every module run once however many streams pass through it."""
+        if tasks not in self._routes:
+            self._routes[tasks] = route(self.architecture, tasks)
+        plan = self._routes[tasks]
+        streams = [rows]
+        for stage, (copies, adapters, steps) in enumerate(zip(self.stages, self.adapters, plan.stages, strict=True)):
+            streams = self._run_stage(copies, adapters, streams, plan, stage) if steps else streams
+        return {task: streams[k] for task, k in plan.ends.items()}
+
+    def _run_stage(
+        self, copies: nn.Module, adapters: nn.Module, streams: list[Tensor], plan: Route, stage: int
+    ) -> list[Tensor]:
+        assert isinstance(copies, nn.ModuleList)
+        assert isinstance(adapters, nn.ModuleList)
+        after: list[Tensor] = []
+        for step in plan.stages[stage]:
+            inputs = [streams[k] for k in step.inputs]
+            if len(inputs) == 1:
+                outputs: Sequence[Tensor] = [copies[step.copy](inputs[0])]
+            else:
+                outputs = copies[step.copy](torch.cat(inputs)).split([len(i) for i in inputs])
+            for source, adapter in step.outputs:
+                after.append(outputs[source] if adapter is None else adapters[adapter](outputs[source]))
+        return after
+
+    def shared_parameters(self) -> dict[str, list[nn.Parameter]]:
+        """Trainable parameters of the copies that serve several tasks, by stage name."""
+        shared: dict[str, list[nn.Parameter]] = {name: [] for name in self.architecture.topology.stages}
+        for module in self.architecture.topology.modules():
+            if len(module.tasks) > 1 or len(self.tasks) == 1:
+                copies = self.stages[module.stage]
+                assert isinstance(copies, nn.ModuleList)
+                name = self.architecture.topology.stages[module.stage]
+                shared[name] += [p for p in copies[module.copy].parameters() if p.requires_grad]
+        return shared
+
+
+def build(spec: Spec, trunk: Trunk | None = None, *, seed: int = 0) -> SharedNetwork:
+    """The network that ``spec`` describes.
+
+    Args:
+        spec: From a plan or a file.
+        trunk: Stages with the names the spec has; None builds the spec's own trunk, where it is a built-in one.
+        seed: Decides the initial weights.
+
+    Raises:
+        InputError: The trunk does not have the spec's stages, or cannot be made from the spec alone.
+    """
+    dtype = torch.int64 if spec.trunk.input_dtype == "int64" else torch.float32
+    rows = torch.zeros(2, *spec.trunk.input_shape, dtype=dtype)
+    if trunk is None:
+        if spec.trunk.name not in TRUNKS.names:
+            raise InputError(f"build: the trunk `{spec.trunk.name}` is not a built-in one; pass it as `trunk`")
+        trunk = TRUNKS.create(spec.trunk.name, spec.trunk.options).build(rows)
+    assert trunk is not None
+    return SharedNetwork(spec.tasks, spec.architecture, trunk, trunk.shapes(rows), seed)

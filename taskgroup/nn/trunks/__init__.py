@@ -1,0 +1,1 @@
+"""Built-in trunks, one a file; outsiders add theirs through the entry-point group ``taskgroup.trunks``."""

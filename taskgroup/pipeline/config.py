@@ -1,0 +1,308 @@
+"""The config of a job: one YAML file, validated as a whole."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
+
+from taskgroup.core.spec import digest
+from taskgroup.core.task import Frozen
+from taskgroup.core.trial import TrainOptions
+from taskgroup.core.validation import sentences
+from taskgroup.errors import InputError
+from taskgroup.problems.config import ProblemConfig
+
+
+class MeasureConfig(Frozen):
+    """The lookahead phase.
+
+    Attributes:
+        affinity: Affinity measure and its options (``{method: lookahead, step_size: auto}``).
+        seeds: Joint trainings that are measured.
+        every: Optimizer steps between two looks.
+        steps: Length of the trainings; by default ``train.steps``.
+        trim: Share of looks cut from each end before averaging.
+    """
+
+    affinity: dict[str, Any] = Field(default_factory=lambda: {"method": "lookahead"})
+    seeds: int = Field(default=2, ge=1)
+    every: int = Field(default=10, ge=1)
+    steps: int | None = Field(default=None, ge=1)
+    trim: float = Field(default=0.1, ge=0, lt=0.5)
+
+
+class ProposeConfig(Frozen):
+    """How groupings follow from the affinity.
+
+    Attributes:
+        groupers: Groupers and their options.
+        resampled_trees: Further candidate trees, from affinities drawn within their error bars.
+    """
+
+    groupers: tuple[dict[str, Any], ...] = Field(
+        default=(
+            {"method": "hierarchical", "linkage": "average"},
+            {"method": "hierarchical", "linkage": "complete"},
+            {"method": "hierarchical", "linkage": "ward"},
+            {"method": "spectral"},
+        ),
+        min_length=1,
+    )
+    resampled_trees: int = Field(default=3, ge=0)
+
+
+class AdapterConfig(Frozen):
+    """Adapters that search may use.
+
+    Attributes:
+        kind: Adapter kind.
+        sizes: Sizes to choose from, one per stage; 0 is none and always among them.
+        per: One adapter for each ``task``, or for each ``branch`` (set of tasks that shares the next stage too).
+        stages: Stages behind whose shared copies adapters may stand; all by default.
+    """
+
+    kind: str = "bottleneck"
+    sizes: tuple[int, ...] = (0, 4, 16)
+    per: Literal["task", "branch"] = "task"
+    stages: tuple[str, ...] | None = None
+
+    @field_validator("sizes")
+    @classmethod
+    def _sizes(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        if any(size < 0 for size in sizes):
+            raise ValueError(f"sizes should be 0 (none) or more, found {list(sizes)}")
+        return tuple(sorted({0, *sizes}))
+
+
+class SearchConfig(Frozen):
+    """The search.
+
+    Attributes:
+        trials: Candidates to train, both baselines included.
+        steps: Length of their trainings; by default ``train.steps``.
+        prune: Whether to stop candidates that are in the lowest quarter at a check.
+        first: At most so many proposals before the sampler takes over; by default half of ``trials``.
+        adapters: Adapters to choose from.
+    """
+
+    trials: int = Field(default=40, ge=2)
+    steps: int | None = Field(default=None, ge=1)
+    prune: bool = True
+    first: int | None = Field(default=None, ge=0)
+    adapters: AdapterConfig = AdapterConfig()
+
+
+class LimitsConfig(Frozen):
+    """Upper limits on the cost of the plan, relative to all-shared; empty is no limit."""
+
+    params_ratio: float | None = None
+    macs_ratio: float | None = None
+
+    @field_validator("params_ratio", "macs_ratio")
+    @classmethod
+    def _reachable(cls, value: float | None) -> float | None:
+        if value is not None and not value >= 1:
+            raise ValueError(
+                f"should be at least 1, the cost of all-shared, which no topology undercuts; found {value}"
+            )
+        return value
+
+
+class ConfirmConfig(Frozen):
+    """The confirmation.
+
+    Attributes:
+        seeds: Fresh paired seeds.
+        finalists: Best candidates of the search to confirm, beside both baselines.
+        steps: Length of the trainings; by default ``train.steps``.
+        level: Coverage of the intervals.
+        cheapest_by: What decides among candidates that are not distinguishable from the best.
+    """
+
+    seeds: int = Field(default=5, ge=2)
+    finalists: int = Field(default=3, ge=1)
+    steps: int | None = Field(default=None, ge=1)
+    level: float = Field(default=0.9, gt=0.5, lt=1)
+    cheapest_by: Literal["macs", "params"] = "macs"
+
+
+class ExportConfig(Frozen):
+    """Formats to write besides the spec itself (``taskgroup export`` makes more of them later)."""
+
+    formats: tuple[str, ...] = ("json", "mermaid")
+
+
+class Config(Frozen):
+    """Everything that decides a plan.
+
+    Attributes:
+        name: Of the job and its folder.
+        problem: Tasks and data; left out only where a :class:`taskgroup.Problem` is handed over in Python.
+        trunk: Name and options of a built-in trunk; left out where the problem brings its own.
+        train: How every network is trained.
+        measure: The lookahead phase.
+        propose: The groupings.
+        search: The search.
+        limits: Limits on cost.
+        confirm: The confirmation.
+        export: Formats.
+        seed: Every random number follows from it.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    problem: ProblemConfig | None = None
+    trunk: dict[str, Any] | None = None
+    train: TrainOptions = TrainOptions()
+    measure: MeasureConfig = MeasureConfig()
+    propose: ProposeConfig = ProposeConfig()
+    search: SearchConfig = SearchConfig()
+    limits: LimitsConfig = LimitsConfig()
+    confirm: ConfirmConfig = ConfirmConfig()
+    export: ExportConfig = ExportConfig()
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _check_trunk(self) -> Self:
+        if self.trunk is not None and "name" not in self.trunk:
+            raise ValueError("trunk.name is missing")
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the content."""
+        return digest(self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, complete with defaults."""
+        return self.model_dump(mode="json")
+
+
+def parse_config(data: Any, source: str) -> Config:
+    """Config from plain data.
+
+    Raises:
+        InputError: With one sentence per fault.
+    """
+    if not isinstance(data, Mapping):
+        raise InputError(f"{source}: a config should be a mapping of sections, found {type(data).__name__}")
+    faults: list[str] = []
+    config: Config | None = None
+    try:
+        config = Config.model_validate(data)
+    except ValidationError as error:
+        faults += sentences(error, Config, source)
+    faults += _method_faults(data, source)
+    if faults or config is None:
+        raise InputError(faults)
+    return config
+
+
+def _method_faults(data: Mapping[str, Any], source: str) -> list[str]:
+    """Faults in the names and options that tables decide, which the config's own model leaves open."""
+    from taskgroup.adapters import ADAPTERS
+    from taskgroup.exporters import EXPORTERS
+    from taskgroup.groupers import GROUPERS
+    from taskgroup.measures import MEASURES
+    from taskgroup.nn.trunk import TRUNKS
+
+    checks: list[tuple[str, Any, str, Any]] = []
+    trunk = data.get("trunk")
+    if isinstance(trunk, Mapping) and "name" in trunk:
+        checks.append(("trunk", TRUNKS, "name", trunk))
+    affinity = _at(data, "measure", "affinity")
+    if isinstance(affinity, Mapping):
+        checks.append(("measure.affinity", MEASURES, "method", affinity))
+    groupers = _at(data, "propose", "groupers")
+    for k, grouper in enumerate(groupers if isinstance(groupers, Sequence) else []):
+        checks.append((f"propose.groupers.{k}", GROUPERS, "method", grouper))
+    faults = [
+        fault for path, table, key, options in checks for fault in _option_faults(path, table, key, options, source)
+    ]
+    kind, formats = _at(data, "search", "adapters", "kind"), _at(data, "export", "formats")
+    named: list[tuple[str, Any, str]] = [("search.adapters.kind", ADAPTERS, kind)] if isinstance(kind, str) else []
+    named += [("export.formats", EXPORTERS, f) for f in (formats if isinstance(formats, list) else [])]
+    for path, table, name in named:
+        if name not in table.names:
+            faults.append(f"{source}: `{path}`: {table.unknown(name)}")
+    return faults
+
+
+def _option_faults(path: str, table: Any, key: str, options: Any, source: str) -> list[str]:
+    if not isinstance(options, Mapping) or not isinstance(options.get(key), str):
+        return [f"{source}: `{path}` should be a mapping with `{key}`, one of {', '.join(table.names)}"]
+    if options[key] not in table.names:
+        return [f"{source}: `{path}.{key}`: {table.unknown(options[key])}"]
+    try:
+        table.create(options[key], options)
+    except ValidationError as error:
+        return sentences(error, table[options[key]], f"{source}: `{path}`")
+    return []
+
+
+def _at(data: Any, *path: str) -> Any:
+    for key in path:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Config from a YAML file, with ``a.b=value`` overrides.
+
+    Raises:
+        InputError: The file is missing or not YAML, an override is malformed, or the content is wrong.
+    """
+    data = read_yaml(path)
+    for override in overrides:
+        _override(data, override)
+    try:
+        return parse_config(data, str(path))
+    except InputError as error:
+        raise InputError([*error.problems, *_problem_faults(data, path.parent)]) from None
+
+
+def _problem_faults(data: Any, base: Path) -> tuple[str, ...]:
+    """What is wrong with the data of a config that is wrong elsewhere, so that all faults show at once."""
+    from taskgroup.problems.load import load_problem
+
+    try:
+        problem: Any = TypeAdapter(ProblemConfig).validate_python(_at(data, "problem"))
+        load_problem(problem, _at(data, "trunk"), base)
+    except ValidationError:
+        return ()  # told already
+    except InputError as error:
+        return error.problems
+    return ()
+
+
+def read_yaml(path: Path) -> Any:
+    """Plain data from a YAML file.
+
+    Raises:
+        InputError: Naming the file, and the line where it stops being YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: should be a file, found a folder") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: should be UTF-8 text, found byte {error.object[error.start]:#x}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise InputError(f"{path}{where}: should be YAML, found: {getattr(error, 'problem', error)}") from None
+
+
+def _override(data: Any, text: str) -> None:
+    path, equals, value = text.partition("=")
+    keys = path.split(".")
+    if not equals or not all(keys):
+        raise InputError(f"--set should be section.key=value, found `{text}`")
+    for key in keys[:-1]:
+        if not isinstance(data, dict) or not isinstance(data.setdefault(key, {}), dict):
+            raise InputError(f"--set {text}: `{key}` is not a section")
+        data = data[key]
+    data[keys[-1]] = yaml.safe_load(value)

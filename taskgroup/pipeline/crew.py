@@ -1,0 +1,89 @@
+"""Crew: hands trials to an executor, answers from disk what was done before, tries again what vanished."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from taskgroup.core.trial import TrialResult, TrialSpec
+from taskgroup.errors import TrialError
+from taskgroup.pipeline.executors import Executor
+from taskgroup.pipeline.folder import Folder
+from taskgroup.pipeline.progress import Progress
+
+MAX_ATTEMPTS = 3
+
+
+class Crew:
+    """One job's trials.
+
+    Args:
+        folder: Where results lie.
+        executor: Who does them.
+        progress: Told of retries.
+    """
+
+    def __init__(self, folder: Folder, executor: Executor, progress: Progress) -> None:
+        self.folder, self.executor, self.progress = folder, executor, progress
+        self._running: dict[str, TrialSpec] = {}
+        self._attempts: dict[str, int] = {}
+        self._ready: deque[TrialResult] = deque()
+
+    @property
+    def n_running(self) -> int:
+        """Trials that were started and not yet handed back."""
+        return len(self._running) + len(self._ready)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another trial may be started."""
+        return len(self._running) < self.executor.capacity
+
+    def start(self, spec: TrialSpec) -> None:
+        """Start a trial, or take its result from disk."""
+        known = self.folder.result(spec)
+        if known is not None:
+            self._ready.append(known)
+            return
+        self._attempts[spec.key] = self._attempts.get(spec.key, 0) + 1
+        self._running[spec.key] = spec
+        self.executor.submit(spec)
+
+    def next(self) -> TrialResult:
+        """The next result; blocks. A trial whose worker vanished three times comes back as failed."""
+        while not self._ready:
+            for ended in self.executor.wait():
+                spec = self._running.pop(ended.key)
+                result = self._collect(spec, ended.reason)
+                if result is None:
+                    self.start(spec)
+                else:
+                    self._ready.append(result)
+        return self._ready.popleft()
+
+    def _collect(self, spec: TrialSpec, reason: str | None) -> TrialResult | None:
+        """The result, or None where the trial is to be tried again."""
+        path = self.folder.trials / f"{spec.key}.json"
+        if reason is None and path.exists():
+            return TrialResult.model_validate_json(path.read_text(encoding="utf-8"))
+        reason = reason or "its worker left no result"
+        if self._attempts[spec.key] < MAX_ATTEMPTS:
+            self.progress.say(f"{spec.step} trial {spec.key}: {reason}; trying again")
+            return None
+        return TrialResult(key=spec.key, state="failed", message=f"tried {MAX_ATTEMPTS} times, at last {reason}")
+
+    def all(self, specs: Sequence[TrialSpec], done: Callable[[TrialResult], None]) -> list[TrialResult]:
+        """Results of ``specs`` in their order; ``done`` is called as each comes in.
+
+        Raises:
+            TrialError: One of them failed for good.
+        """
+        waiting, results = deque(specs), {}
+        while waiting or self.n_running:
+            while waiting and self.has_room:
+                self.start(waiting.popleft())
+            result = self.next()
+            if result.state == "failed":
+                spec = next(s for s in specs if s.key == result.key)
+                raise TrialError(f"{spec.step} trial {spec.key} (seed {spec.seed}) failed: {result.message}")
+            results[result.key] = result
+            done(result)
+        return [results[spec.key] for spec in specs]

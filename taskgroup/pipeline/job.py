@@ -1,0 +1,155 @@
+"""The controller: takes a job through its steps, goes on where an earlier run stopped, answers at once when done."""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+from taskgroup import __version__
+from taskgroup.core.record import Record
+from taskgroup.core.spec import Provenance, Spec
+from taskgroup.core.table import did_you_mean
+from taskgroup.errors import InputError
+from taskgroup.exporters import EXPORTERS, save_spec
+from taskgroup.pipeline import steps
+from taskgroup.pipeline.config import Config
+from taskgroup.pipeline.crew import Crew
+from taskgroup.pipeline.executors import Executor, InlineExecutor, LocalExecutor
+from taskgroup.pipeline.folder import Folder, write_text
+from taskgroup.pipeline.prepared import Prepared, load_prepared, prepare
+from taskgroup.pipeline.progress import Progress
+from taskgroup.problems.config import PythonConfig
+from taskgroup.problems.load import load_problem
+from taskgroup.problems.problem import Problem
+from taskgroup.report import write_report
+
+T = TypeVar("T")
+PACKAGES = ("networkx", "numpy", "optuna", "scikit-learn", "scipy", "torch")
+
+
+def run_job(
+    config: Config,
+    out: Path,
+    *,
+    workers: int,
+    progress: Progress,
+    base: Path,
+    problem: Problem | None = None,
+    storage: str | None = None,
+) -> Record:
+    """Run a job, or go on with it, or give what it found.
+
+    Args:
+        config: What to do.
+        out: Run directory.
+        workers: Trials at once; 1 with a ``problem`` in memory runs in this process.
+        progress: Is told.
+        base: Folder that relative paths of the config start from.
+        problem: Problem in memory, instead of the config's.
+        storage: Database of the study; SQLite in ``out`` where None.
+
+    Raises:
+        InputError: The problem is faulty.
+        ConflictError: ``out`` holds another job, or another process works on it.
+        TrialError: A trial that cannot be done without failed for good.
+    """
+    folder = Folder(out)
+    if folder.state().get("state") == "done":
+        folder.claim(config.to_dict())
+        return folder.record()
+    if problem is None:
+        assert config.problem is not None
+        loaded = load_problem(config.problem, config.trunk, base)
+    else:
+        loaded = problem
+    _check_stages(config, loaded)
+    with folder.held():
+        folder.claim(config.to_dict())
+        prepare(loaded, folder, _python_source(config, base))
+        folder.note(name=config.name, state="running", config=config.fingerprint)
+        prepared = load_prepared(folder, loaded.trunk)
+        executor = InlineExecutor(prepared) if problem is not None else LocalExecutor(out, workers)
+        try:
+            return _go(config, folder, prepared, executor, progress, storage)
+        finally:
+            executor.close()
+
+
+def _check_stages(config: Config, problem: Problem) -> None:
+    names = problem.trunk.names
+    faults = [
+        f"`search.adapters.stages`: no stage `{stage}` in the trunk, only {', '.join(names)}{did_you_mean(stage, names)}"
+        for stage in config.search.adapters.stages or ()
+        if stage not in names
+    ]
+    if faults:
+        raise InputError(faults)
+
+
+def _python_source(config: Config, base: Path) -> Mapping[str, Any]:
+    if not isinstance(config.problem, PythonConfig):
+        return {}
+    return {"target": config.problem.target, "options": config.problem.options, "folder": str(base.resolve())}
+
+
+def _go(
+    config: Config, folder: Folder, prepared: Prepared, executor: Executor, progress: Progress, storage: str | None
+) -> Record:
+    job = steps.Job(config, folder, prepared, Crew(folder, executor, progress), progress, storage)
+    affinity = _timed(folder, "measure", lambda: steps.measure(job))
+    proposals = _timed(folder, "propose", lambda: steps.make_proposals(job, affinity))
+    rows = _timed(folder, "search", lambda: steps.search(job, proposals))
+    confirmed = _timed(folder, "confirm", lambda: steps.confirm(job, rows))
+    spec = Spec(
+        tasks=prepared.tasks,
+        trunk=prepared.trunk_spec,
+        architecture=confirmed.arm.architecture,
+        cost=confirmed.arm.cost,
+        evidence=confirmed.evidence,
+        provenance=_provenance(config, folder, len(rows)),
+    )
+    record = Record(config.name, spec, affinity, proposals, rows)
+    save_spec(spec, folder.path / "spec.yaml")
+    shutil.copyfile(confirmed.weights, folder.path / "weights.safetensors")
+    write_exports(spec, folder.path / "exports", config.export.formats)
+    progress.begin("report", 0)
+    write_report(record, folder.path)
+    progress.end("report.html and figures")
+    folder.note(state="done")
+    return record
+
+
+def write_exports(spec: Spec, folder: Path, formats: tuple[str, ...]) -> None:
+    """Write the spec in each of ``formats``."""
+    folder.mkdir(exist_ok=True)
+    for name in formats:
+        exporter = EXPORTERS.create(name, {})
+        write_text(folder / f"spec{exporter.suffix}", exporter.export(spec))
+
+
+def _timed(folder: Folder, step: str, work: Callable[[], T]) -> T:
+    """Do a step and add its wall time to what earlier runs spent on it."""
+    started = time.perf_counter()
+    result = work()
+    seconds = dict(folder.state().get("seconds", {}))
+    seconds[step] = round(seconds.get(step, 0.0) + time.perf_counter() - started, 2)
+    folder.note(seconds=seconds)
+    return result
+
+
+def _provenance(config: Config, folder: Folder, n_trials: int) -> Provenance:
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    return Provenance(
+        job=config.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        seed=config.seed,
+        config_hash=config.fingerprint,
+        data_hash=str(folder.state()["data"]),
+        versions={"taskgroup": __version__, "python": python, **{name: version(name) for name in PACKAGES}},
+        n_trials=n_trials,
+        seconds=dict(folder.state()["seconds"]),
+    )

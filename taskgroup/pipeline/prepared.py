@@ -1,0 +1,122 @@
+"""The prepared problem in the run directory: what workers load. The test split lies in a file of its own."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from taskgroup.core.spec import TrunkSpec, digest
+from taskgroup.core.task import TaskSet
+from taskgroup.errors import ConflictError
+from taskgroup.nn.trunk import TRUNKS, Trunk
+from taskgroup.pipeline.folder import Folder, write_arrays, write_text
+from taskgroup.problems.config import PythonConfig
+from taskgroup.problems.load import load_problem
+from taskgroup.problems.problem import SPLITS, Problem
+from taskgroup.training.data import Rows
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Tasks, trunk and data of a job, from its folder.
+
+    Attributes:
+        folder: The job's folder.
+        tasks: Tasks.
+        trunk: Trunk.
+        trunk_spec: How to get it again.
+        key: Hash of tasks, data and trunk.
+    """
+
+    folder: Folder
+    tasks: TaskSet
+    trunk: Trunk
+    trunk_spec: TrunkSpec
+    key: str
+
+    def rows(self, split: str) -> Rows:
+        """Rows of ``train``, ``val`` or ``test``; only the last opens the test file."""
+        return _read_rows(self.folder.data / f"{split}.npz")
+
+    def example(self) -> torch.Tensor:
+        """Two training rows, for shapes and costs."""
+        return self.rows("train").inputs[:2]
+
+
+def _read_rows(path: Path) -> Rows:
+    with np.load(path, allow_pickle=False) as file:
+        return Rows.of(file["inputs"], file["labels"])
+
+
+def data_key(problem: Problem) -> str:
+    """Hash of tasks, inputs, labels, splits and trunk."""
+    arrays = hashlib.sha256()
+    for array in (problem.inputs, problem.labels, problem.split):
+        arrays.update(np.ascontiguousarray(array).tobytes())
+    return digest(
+        [problem.tasks.model_dump(), problem.trunk_spec.model_dump(), problem.trunk.names, arrays.hexdigest()]
+    )
+
+
+def prepare(problem: Problem, folder: Folder, source: Mapping[str, Any]) -> str:
+    """Write the problem into the folder, or check that it is the one already there; gives its key.
+
+    Args:
+        problem: Checked problem.
+        folder: Held folder.
+        source: How a worker gets the trunk again: ``{"target": …, "options": …, "folder": …}`` for a ``python``
+            problem, else empty.
+
+    Raises:
+        ConflictError: The folder holds other data.
+    """
+    key = data_key(problem)
+    known = folder.state().get("data")
+    if known is not None:
+        if known != key:
+            raise ConflictError(
+                f"{folder.path}: the data or the trunk changed since this job began ({known}, now {key}). "
+                "Give the job another name or --out, or remove the folder"
+            )
+        return key
+    for split, number in SPLITS.items():
+        rows = problem.split == number
+        write_arrays(folder.data / f"{split}.npz", inputs=problem.inputs[rows], labels=problem.labels[rows])
+    description = {
+        "tasks": problem.tasks.model_dump(mode="json"),
+        "trunk": problem.trunk_spec.model_dump(mode="json"),
+        "python": dict(source),
+        "key": key,
+    }
+    write_text(folder.data / "problem.json", json.dumps(description, indent=1))
+    write_text(folder.data / "preprocessing.json", json.dumps(dict(problem.preprocessing), indent=1))
+    folder.note(data=key)
+    return key
+
+
+def load_prepared(folder: Folder, trunk: Trunk | None = None) -> Prepared:
+    """What :func:`prepare` wrote.
+
+    Args:
+        folder: The job's folder.
+        trunk: The trunk, where it is in memory only.
+    """
+    description = json.loads((folder.data / "problem.json").read_text(encoding="utf-8"))
+    spec = TrunkSpec.model_validate(description["trunk"])
+    if trunk is None:
+        trunk = _trunk_again(spec, description["python"])
+    return Prepared(folder, TaskSet.model_validate(description["tasks"]), trunk, spec, str(description["key"]))
+
+
+def _trunk_again(spec: TrunkSpec, python: Mapping[str, Any]) -> Trunk:
+    if python:
+        config = PythonConfig(source="python", target=python["target"], options=python["options"])
+        return load_problem(config, None, Path(python["folder"])).trunk
+    dtype = torch.int64 if spec.input_dtype == "int64" else torch.float32
+    trunk: Trunk = TRUNKS.create(spec.name, spec.options).build(torch.zeros(2, *spec.input_shape, dtype=dtype))
+    return trunk

@@ -1,0 +1,39 @@
+"""Progress: what a job tells while it works, to whoever shows it."""
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Receives a job's progress; the terminal shows it one way, a server another."""
+
+    def begin(self, step: str, total: int) -> None:
+        """A step begins that consists of ``total`` trials."""
+        ...
+
+    def advance(self, done: int, best_gain: float | None = None) -> None:
+        """``done`` trials of the step are over; ``best_gain`` is the best so far where the step knows one."""
+        ...
+
+    def end(self, note: str) -> None:
+        """The step is over; ``note`` says in a few words what came of it."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Something worth a line happened."""
+        ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    def begin(self, step: str, total: int) -> None:
+        """Nothing."""
+
+    def advance(self, done: int, best_gain: float | None = None) -> None:
+        """Nothing."""
+
+    def end(self, note: str) -> None:
+        """Nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""

@@ -1,0 +1,260 @@
+"""The steps of a job, each from what the one before left to files in the run directory."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from taskgroup.core.affinity import TRUNK, Affinity
+from taskgroup.core.record import Proposals, TrialRow
+from taskgroup.core.seeds import derive_seed
+from taskgroup.core.spec import Architecture, Evidence
+from taskgroup.core.topology import Topology
+from taskgroup.core.trial import TrainOptions, TrialResult, TrialSpec
+from taskgroup.errors import TrialError
+from taskgroup.groupers import GROUPERS
+from taskgroup.groupers.propose import propose
+from taskgroup.nn.cost import CostModel
+from taskgroup.pipeline.config import Config
+from taskgroup.pipeline.crew import Crew
+from taskgroup.pipeline.folder import Folder
+from taskgroup.pipeline.prepared import Prepared
+from taskgroup.pipeline.progress import Progress
+from taskgroup.search.confirm import Arm, TestErrors, arm_evidence, choose, evidence
+from taskgroup.search.first import first_candidates
+from taskgroup.search.limits import Limits
+from taskgroup.search.notes import SEPARATE, SHARED
+from taskgroup.search.select import complete_rows, finalists
+from taskgroup.search.space import AdapterChoice, Space
+from taskgroup.search.storage import open_storage
+from taskgroup.search.study import Search
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every step needs.
+
+    Attributes:
+        config: Validated config.
+        folder: Held run directory.
+        prepared: Tasks, data and trunk.
+        crew: Does the trials.
+        progress: Is told.
+        storage: Database of the study; SQLite in the folder where None.
+    """
+
+    config: Config
+    folder: Folder
+    prepared: Prepared
+    crew: Crew
+    progress: Progress
+    storage: str | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """Limits on cost."""
+        return Limits(self.config.limits.params_ratio, self.config.limits.macs_ratio)
+
+    def seed(self, *parts: object) -> int:
+        """A seed for one purpose."""
+        return derive_seed(self.config.seed, *parts)
+
+    def baseline(self, name: str) -> Architecture:
+        """``all-shared`` or ``all-separate``."""
+        make = Topology.shared if name == SHARED else Topology.separate
+        return Architecture(topology=make(self.prepared.tasks.names, self.prepared.trunk.names))
+
+    def train(self, steps: int | None) -> TrainOptions:
+        """Training options with another number of steps, where one is given."""
+        return self.config.train if steps is None else self.config.train.model_copy(update={"steps": steps})
+
+
+def measure(job: Job) -> Affinity:
+    """Train all tasks together under several seeds, look at their affinities, average."""
+    config = job.config.measure
+    options = {"affinity": config.affinity, "every": config.every}
+    specs = [
+        TrialSpec(
+            job=job.config.name,
+            data=job.prepared.key,
+            step="measure",
+            architecture=job.baseline(SHARED),
+            seed=job.seed("measure", k),
+            train=job.train(config.steps),
+            measure=options,
+        )
+        for k in range(config.seeds)
+    ]
+    results = _run(job, "measure", specs)
+    samples = []
+    for result in results:
+        with np.load(job.folder.trials / str(result.file), allow_pickle=False) as file:
+            samples.append(file["samples"])
+    provenance = {
+        **config.affinity,
+        "seeds": [s.seed for s in specs],
+        "every": config.every,
+        "looks_per_seed": len(samples[0]),
+        "batch_size": job.config.train.batch_size,
+        "averaging": f"mean over looks, {config.trim:.0%} trimmed at each end; mean over seeds",
+    }
+    slices = (*job.prepared.trunk.names, TRUNK)
+    affinity = Affinity.from_samples(job.prepared.tasks.names, slices, samples, trim=config.trim, provenance=provenance)
+    job.folder.write_affinity(affinity)
+    job.progress.end(f"{sum(len(s) for s in samples)} looks at {len(affinity.tasks)} tasks, {len(slices) - 1} stages")
+    return affinity
+
+
+def make_proposals(job: Job, affinity: Affinity) -> Proposals:
+    """Groupings and candidate trees from the affinity."""
+    config = job.config.propose
+    job.progress.begin("propose", 0)
+    groupers = [GROUPERS.create(options["method"], options) for options in config.groupers]
+    proposals = propose(affinity, groupers, n_resampled=config.resampled_trees, seed=job.seed("propose"))
+    job.folder.write_proposals(proposals)
+    job.progress.end(f"{len(proposals.proposals)} groupings, {len(proposals.trees)} trees")
+    return proposals
+
+
+def search(job: Job, proposals: Proposals) -> tuple[TrialRow, ...]:
+    """Search branch points and adapter sizes; gives the trials table."""
+    config = job.config.search
+    study = make_search(job, proposals)
+    job.progress.begin("search", config.trials)
+    asked: dict[str, int] = {}
+    while True:
+        while job.crew.has_room and (candidate := study.ask(job.crew.n_running)) is not None:
+            spec = TrialSpec(
+                job=job.config.name,
+                data=job.prepared.key,
+                step="search",
+                architecture=candidate.architecture,
+                seed=job.seed("search"),
+                train=job.train(config.steps),
+                bars=candidate.bars,
+            )
+            asked[spec.key] = candidate.number
+            job.crew.start(spec)
+        if not job.crew.n_running:
+            break
+        result = job.crew.next()
+        if result.state == "failed":
+            job.progress.say(f"search trial {asked[result.key]} failed: {result.message}")
+        study.tell(asked.pop(result.key), result)
+        rows = study.rows()
+        best = complete_rows(rows, job.limits)
+        job.progress.advance(study.n_spent, best[0].gain if best else None)
+    rows = study.rows()
+    job.folder.write_rows(rows)
+    states = [row.state for row in rows]
+    trained = sum(row.state in ("complete", "pruned") and bool(row.errors) for row in rows)
+    job.progress.end(f"{trained} candidates trained, {states.count('pruned')} of them stopped early")
+    return tuple(rows)
+
+
+def make_search(job: Job, proposals: Proposals) -> Search:
+    """The study with its space and first candidates."""
+    config = job.config.search
+    stages = job.prepared.trunk.names
+    adapters = AdapterChoice(
+        stages=config.adapters.stages or stages,
+        sizes=config.adapters.sizes,
+        kind=config.adapters.kind,
+        per=config.adapters.per,
+    )
+    space = Space(trees=proposals.trees, stages=stages, adapters=adapters)
+    n_first = config.trials // 2 if config.first is None else config.first
+    ranked = sorted(proposals.proposals, key=lambda p: -(p.score if p.score is not None else -2.0))
+    cost = CostModel.of(job.prepared.trunk, job.prepared.tasks, job.prepared.example())
+    first = [pair for pair in first_candidates(space, ranked, 4 * n_first) if job.limits.allow(cost.cost(pair[1]))]
+    return Search(
+        open_storage(job.storage, job.folder.path),
+        job.config.name,
+        space,
+        first[:n_first],
+        cost=cost.cost,
+        limits=job.limits,
+        n_trials=config.trials,
+        seed=job.seed("sampler"),
+        prune=config.prune,
+    )
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """The chosen arm, its evidence, and the weights of its best confirmation run."""
+
+    arm: Arm
+    evidence: Evidence
+    weights: Path
+
+
+def confirm(job: Job, rows: Sequence[TrialRow]) -> Confirmed:
+    """Train finalists and baselines on fresh paired seeds, choose, and only then read the test split."""
+    config = job.config.confirm
+    seeds = [job.seed("confirm", k) for k in range(config.seeds)]
+    arms = _arms(job, rows)
+    job.progress.begin("confirm", len(arms) * len(seeds))
+    specs = {name: [_confirm_spec(job, a, s) for s in seeds] for name, a, _ in arms}
+    done = job.crew.all([s for group in specs.values() for s in group], _counting(job))
+    by_key = {result.key: result for result in done}
+    compared = [
+        Arm(name, architecture, row.cost, _errors(job, [by_key[s.key] for s in specs[name]]))
+        for name, architecture, row in arms
+    ]
+    chosen = choose(compared, job.limits, config.level, config.cheapest_by)
+    job.progress.end(f"chosen: {chosen.name}")
+    test = _test(job, {name: specs[name] for name in dict.fromkeys((chosen.name, SEPARATE, SHARED))}, chosen.name)
+    learned = evidence(job.prepared.tasks, arm_evidence(compared, chosen, config.level), test, seeds, config.level)
+    separate = next(arm.errors for arm in compared if arm.name == SEPARATE)
+    best_seed = int(np.argmin((chosen.errors / separate).mean(axis=1)))
+    file = by_key[specs[chosen.name][best_seed].key].file
+    return Confirmed(chosen, learned, job.folder.trials / str(file))
+
+
+def _arms(job: Job, rows: Sequence[TrialRow]) -> list[tuple[str, Architecture, TrialRow]]:
+    baselines = {row.origin: row for row in rows if row.origin in (SHARED, SEPARATE)}
+    lacking = [name for name in (SHARED, SEPARATE) if name not in baselines]
+    if lacking:
+        raise TrialError(f"confirm: the search has no complete trial of {' and '.join(lacking)}")
+    arms = [(name, baselines[name].architecture, baselines[name]) for name in (SHARED, SEPARATE)]
+    best = finalists(rows, job.limits, job.config.confirm.finalists)
+    return arms + [(f"trial {row.number}", row.architecture, row) for row in best]
+
+
+def _confirm_spec(job: Job, architecture: Architecture, seed: int) -> TrialSpec:
+    train = job.train(job.config.confirm.steps)
+    return TrialSpec(
+        job=job.config.name, data=job.prepared.key, step="confirm", architecture=architecture, seed=seed, train=train
+    )
+
+
+def _test(job: Job, specs: dict[str, list[TrialSpec]], chosen: str) -> TestErrors:
+    """Score the weights that were kept on the test split."""
+    scored = {
+        name: [spec.model_copy(update={"step": "test", "weights": spec.key}) for spec in group]
+        for name, group in specs.items()
+    }
+    results = _run(job, "test", [spec for group in scored.values() for spec in group])
+    job.progress.end("read once, after the choice")
+    by_key = {result.key: result for result in results}
+    errors = {name: _errors(job, [by_key[spec.key] for spec in group]) for name, group in scored.items()}
+    return TestErrors(chosen=errors[chosen], separate=errors[SEPARATE], shared=errors[SHARED])
+
+
+def _errors(job: Job, results: Sequence[TrialResult]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Errors as an array, shape ``(n_seeds, n_tasks)``."""
+    return np.array([[result.errors[task] for task in job.prepared.tasks.names] for result in results])
+
+
+def _run(job: Job, step: str, specs: Sequence[TrialSpec]) -> list[TrialResult]:
+    job.progress.begin(step, len(specs))
+    return job.crew.all(specs, _counting(job))
+
+
+def _counting(job: Job) -> Callable[[TrialResult], None]:
+    """Tells the progress how many results are in."""
+    n_done = itertools.count(1)
+    return lambda _: job.progress.advance(next(n_done))

@@ -1,0 +1,105 @@
+"""The work of one trial: a pure function from its spec (and the job's prepared data) to its result."""
+
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from taskgroup.core.trial import TrialResult, TrialSpec
+from taskgroup.measures import MEASURES
+from taskgroup.measures.sampling import Sampling
+from taskgroup.nn.network import SharedNetwork
+from taskgroup.nn.weights import load_weights, save_weights
+from taskgroup.pipeline.folder import Folder, write_arrays
+from taskgroup.pipeline.prepared import Prepared, load_prepared
+from taskgroup.training.loop import Callback, Trained, train
+from taskgroup.training.metrics import errors_on
+from taskgroup.training.pruning import Pruning
+
+
+def run_trial(spec: TrialSpec, prepared: Prepared) -> TrialResult:
+    """Do what ``spec`` says; exceptions that training raises become a failed result.
+
+    Big arrays (affinity samples, weights) are written beside the results as ``KEY.npz`` or ``KEY.safetensors``.
+    """
+    started = time.perf_counter()
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(spec.train.threads)
+    work: dict[str, Callable[[TrialSpec, Prepared], TrialResult]] = {
+        "measure": _measure,
+        "search": _search,
+        "confirm": _confirm,
+        "test": _test,
+    }
+    try:
+        result = work[spec.step](spec, prepared)
+    except Exception as error:  # whatever a user's trunk raises belongs into the result, not into a retry
+        result = TrialResult(key=spec.key, state="failed", message=_where(error))
+    finally:
+        torch.set_num_threads(n_threads)
+    return result.model_copy(update={"seconds": time.perf_counter() - started})
+
+
+def run_and_keep(spec_json: str, folder: Path) -> None:
+    """Entry of a worker process: run one trial and leave its result in the job's folder."""
+    spec = TrialSpec.model_validate_json(spec_json)
+    prepared = load_prepared(Folder(folder))
+    Folder(folder).keep(run_trial(spec, prepared))
+
+
+def _where(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})"
+
+
+def _network(spec: TrialSpec, prepared: Prepared) -> SharedNetwork:
+    shapes = prepared.trunk.shapes(prepared.example())
+    return SharedNetwork(prepared.tasks, spec.architecture, prepared.trunk, shapes, spec.seed)
+
+
+def _train(spec: TrialSpec, prepared: Prepared, network: SharedNetwork, callbacks: list[Callback]) -> Trained:
+    return train(
+        network, prepared.tasks, prepared.rows("train"), prepared.rows("val"), spec.train, spec.seed, callbacks
+    )
+
+
+def _measure(spec: TrialSpec, prepared: Prepared) -> TrialResult:
+    options = dict(spec.measure or {})
+    network = _network(spec, prepared)
+    measure = MEASURES.create(options["affinity"]["method"], options["affinity"])
+    sampling = Sampling(network, prepared.tasks, measure, options["every"])
+    trained = _train(spec, prepared, network, [sampling])
+    name = f"{spec.key}.npz"
+    write_arrays(prepared.folder.trials / name, samples=sampling.stacked())
+    return _finished(spec, trained, name)
+
+
+def _search(spec: TrialSpec, prepared: Prepared) -> TrialResult:
+    return _finished(spec, _train(spec, prepared, _network(spec, prepared), [Pruning(spec.bars)]))
+
+
+def _confirm(spec: TrialSpec, prepared: Prepared) -> TrialResult:
+    network = _network(spec, prepared)
+    trained = _train(spec, prepared, network, [])
+    name = f"{spec.key}.safetensors"
+    save_weights(network, prepared.folder.trials / name)
+    return _finished(spec, trained, name)
+
+
+def _test(spec: TrialSpec, prepared: Prepared) -> TrialResult:
+    network = _network(spec, prepared)
+    load_weights(network, prepared.folder.trials / f"{spec.weights}.safetensors")
+    errors = errors_on(network, prepared.tasks, prepared.rows("test"))
+    return TrialResult(key=spec.key, state="complete", errors=errors)
+
+
+def _finished(spec: TrialSpec, trained: Trained, file: str | None = None) -> TrialResult:
+    return TrialResult(
+        key=spec.key,
+        state="pruned" if trained.stopped else "complete",
+        errors=trained.history[-1].errors,
+        history=trained.history,
+        file=file,
+    )

@@ -1,0 +1,104 @@
+"""Load: from the ``problem`` and ``trunk`` sections of a config to a checked problem."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from pydantic import BaseModel, ValidationError
+
+from taskgroup.core.spec import TrunkSpec
+from taskgroup.core.validation import sentences
+from taskgroup.errors import InputError
+from taskgroup.nn.trunk import TRUNKS, Trunk
+from taskgroup.problems.bundled import read_bundled
+from taskgroup.problems.config import BundledConfig, PythonConfig, TableConfig
+from taskgroup.problems.faults import Faults
+from taskgroup.problems.fit import fit
+from taskgroup.problems.labels import Encoded
+from taskgroup.problems.problem import Problem, described
+from taskgroup.problems.python import read_python
+from taskgroup.problems.table import read_table
+from taskgroup.problems.validate import validate
+
+
+def load_problem(
+    problem: BundledConfig | TableConfig | PythonConfig, trunk: Mapping[str, Any] | None, folder: Path
+) -> Problem:
+    """The problem, checked, with everything fitted on its training rows.
+
+    Equal arguments and files give an equal problem. Torch's random state is left as it was.
+
+    Args:
+        problem: The config's ``problem`` section.
+        trunk: Its ``trunk`` section, ``name`` and options; None for a python problem, which brings its own.
+        folder: The config's folder, to which paths are relative and where python modules are looked for.
+
+    Raises:
+        InputError: With a sentence for each thing that is wrong.
+    """
+    with _private_random_state():
+        if isinstance(problem, PythonConfig):
+            found = _from_python(problem, trunk, folder)
+        else:
+            found = _from_rows(problem, trunk, folder)
+        faults = validate(found)
+    if faults:
+        raise InputError(faults)
+    return found
+
+
+def _from_python(config: PythonConfig, trunk: Mapping[str, Any] | None, folder: Path) -> Problem:
+    faults = Faults()
+    if trunk is not None:
+        faults.add([f"trunk: should be left out, since {config.target} brings its own"])
+    with faults.collect():
+        problem = read_python(config, folder)
+    faults.check()
+    spec = TrunkSpec(name=config.target, stages=problem.trunk.names, options=config.options)
+    return replace(problem, trunk_spec=described(spec, problem.trunk, problem.inputs))
+
+
+def _from_rows(config: BundledConfig | TableConfig, trunk: Mapping[str, Any] | None, folder: Path) -> Problem:
+    faults = Faults()
+    with faults.collect():
+        name, method = _trunk_method(trunk)
+    with faults.collect():
+        data = fit(config, read_bundled(config) if isinstance(config, BundledConfig) else read_table(config, folder))
+    faults.check()
+    built: Trunk = method.build(torch.from_numpy(data.inputs))
+    spec = TrunkSpec(name=name, stages=built.names, options=method.model_dump(mode="json", exclude={"name"}))
+    title = config.name if isinstance(config, BundledConfig) else Path(config.path or "table").stem
+    labels = {e.task.name: e.values for e in data.labels}
+    tasks = [e.task for e in data.labels]
+    found = Problem.from_arrays(title, tasks, data.inputs, labels, data.split, built, trunk_spec=spec)
+    return replace(found, preprocessing={**data.record, "labels": _label_records(data.labels, found)})
+
+
+def _label_records(labels: tuple[Encoded, ...], problem: Problem) -> dict[str, Any]:
+    scales = {t.name: {"mean": t.mean, "scale": t.scale} for t in problem.tasks if t.kind == "regression"}
+    return {e.task.name: {**e.record, **scales.get(e.task.name, {})} for e in labels}
+
+
+def _trunk_method(trunk: Mapping[str, Any] | None) -> tuple[str, Any]:
+    """The trunk's name in the table, and its method with the options checked."""
+    if trunk is None or "name" not in trunk:
+        what = "is missing" if trunk is None else "`name` is missing"
+        names = ", ".join(TRUNKS.names)
+        raise InputError(f"trunk: {what}; name one of {names}, e.g. trunk: {{name: mlp, width: 64, depth: 3}}")
+    name = str(trunk["name"])
+    method = TRUNKS[name]
+    try:
+        return name, TRUNKS.create(name, trunk)
+    except ValidationError as error:
+        raise InputError(sentences(error, cast("type[BaseModel]", method), "trunk")) from error
+
+
+@contextmanager
+def _private_random_state() -> Iterator[None]:
+    """Weights of prototypes come from torch's generator: the same for every process, and nobody else's draws move."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield

@@ -1,0 +1,1 @@
+"""Data readers, one a file; outsiders add theirs through the entry-point group ``taskgroup.readers``."""

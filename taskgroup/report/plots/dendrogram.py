@@ -1,0 +1,59 @@
+"""The first candidate tree as a dendrogram."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.cluster.hierarchy import dendrogram
+
+from taskgroup.core.record import Proposals
+from taskgroup.report.plots.style import BLUE, MUTED, NAME_WIDTH, new_figure, text_width
+from taskgroup.report.text import shorten
+
+
+def draw_dendrogram(proposals: Proposals, tasks: Sequence[str]) -> Figure:
+    """Root at the left, tasks at the right; a merge further left joins tasks that are less alike."""
+    order = leaf_order(proposals, tasks)
+    names = [shorten(tasks[k], NAME_WIDTH) for k in order]
+    figure = new_figure(4.6 + text_width(names), 1.1 + 0.27 * max(2, len(names)))
+    axes = figure.subplots()
+    heights = _draw_links(axes, proposals)
+    margin = 0.05 * max(heights, default=1.0) or 0.05
+    axes.plot([0] * len(names), [10 * k + 5 for k in range(len(names))], "o", color=BLUE, markersize=4, clip_on=False)
+    axes.set(xlim=(max(heights, default=1.0) + margin, min(0.0, *heights, 0.0)), ylim=(10 * len(names), 0))
+    axes.yaxis.tick_right()
+    axes.set_yticks([10 * k + 5 for k in range(len(names))], names)
+    axes.tick_params(axis="y", length=0, pad=8)
+    axes.spines["left"].set_visible(False)
+    axes.set_title(_title(proposals, len(names)))
+    axes.set_xlabel("height of the merge (distance; 0 = most alike)")
+    if len(names) < 2:
+        axes.xaxis.set_visible(False)
+        axes.spines["bottom"].set_visible(False)
+    return figure
+
+
+def leaf_order(proposals: Proposals, tasks: Sequence[str]) -> list[int]:
+    """Positions of ``tasks`` along the leaves of the first tree; as given where there is no tree to follow."""
+    if not proposals.trees or len(tasks) < 2:
+        return list(range(len(tasks)))
+    tree = proposals.trees[0].tree
+    leaves = dendrogram(tree.linkage(), no_plot=True)["leaves"]
+    return [tasks.index(tree.tasks[k]) for k in leaves]
+
+
+def _draw_links(axes: Axes, proposals: Proposals) -> list[float]:
+    """Draws the merges and gives their heights."""
+    if not proposals.trees or len(proposals.trees[0].tree.tasks) < 2:
+        return []
+    links = dendrogram(proposals.trees[0].tree.linkage(), no_plot=True)
+    for across, height in zip(links["icoord"], links["dcoord"], strict=True):
+        axes.plot(height, across, color=MUTED, linewidth=1.3, solid_joinstyle="miter", clip_on=False)
+    return [float(h) for h in np.ravel(links["dcoord"])]
+
+
+def _title(proposals: Proposals, n_tasks: int) -> str:
+    if n_tasks < 2:
+        return "One task: nothing to merge"
+    return f"Tree: {shorten(proposals.trees[0].source, 60)}" if proposals.trees else "No tree was found"

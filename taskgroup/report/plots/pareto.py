@@ -1,0 +1,67 @@
+"""Gain against cost: every completed trial, the front, the plan and both baselines."""
+
+from collections.abc import Callable, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from taskgroup.core.record import TrialRow
+from taskgroup.core.spec import Cost
+from taskgroup.report.plots.gains import signed_percent
+from taskgroup.report.plots.style import BLUE, GREEN, INK, LINE, ORANGE, VERMILLION, new_figure
+
+Point = tuple[float, float]
+
+_BASELINES = (("all-shared", "s", ORANGE), ("all-separate", "D", GREEN))
+
+
+def draw_pareto(trials: Sequence[TrialRow], chosen: str) -> Figure:
+    """Validation gain against both costs.
+
+    Args:
+        trials: All trials; those without a gain are left out.
+        chosen: Fingerprint of the plan.
+    """
+    figure = new_figure(8.6, 4.0)
+    left, right = figure.subplots(1, 2, sharey=True)
+    _panel(left, trials, chosen, lambda cost: cost.macs_ratio)
+    _panel(right, trials, chosen, lambda cost: cost.params_ratio)
+    left.set(xlabel="multiply-accumulates (× all-shared)", ylabel="validation gain against all-separate (%)")
+    right.set(xlabel="parameters (× all-shared)")
+    left.yaxis.set_major_formatter(FuncFormatter(signed_percent))
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=5, handletextpad=0.4)
+    return figure
+
+
+def front(points: Sequence[Point]) -> list[Point]:
+    """The points ``(cost, gain)`` that no other beats in one and matches in the other, cheapest first."""
+    best: list[Point] = []
+    for cost, gain in sorted(points, key=lambda p: (p[0], -p[1])):
+        if not best or gain > best[-1][1]:
+            best.append((cost, gain))
+    return best
+
+
+def _panel(axes: Axes, trials: Sequence[TrialRow], chosen: str, cost_of: Callable[[Cost], float]) -> None:
+    done = [(t, (cost_of(t.cost), t.gain)) for t in trials if t.gain is not None]
+    points = [p for _, p in done]
+    best = front(points)
+    axes.grid(visible=True)
+    axes.axhline(0, color=INK, linewidth=0.8)
+    axes.plot(*_xy(best), color=BLUE, linewidth=1.4, drawstyle="steps-post", label="Pareto front")
+    axes.plot(*_xy(points), "o", color=LINE, markersize=4.5, alpha=0.75, markeredgewidth=0, label="trial")
+    axes.plot(*_xy(best), "o", color=BLUE, markersize=4.5)
+    for origin, marker, colour in _BASELINES:
+        _mark(axes, [p for t, p in done if t.origin == origin], marker, 10, colour, origin)
+    plan = [p for t, p in done if t.architecture.fingerprint == chosen][:1]
+    _mark(axes, plan, "*", 12, VERMILLION, "plan")
+
+
+def _mark(axes: Axes, points: Sequence[Point], marker: str, size: float, colour: str, label: str) -> None:
+    if points:
+        axes.plot(*_xy(points), marker, color=colour, markersize=size, markeredgecolor="white", label=label, zorder=4)
+
+
+def _xy(points: Sequence[Point]) -> tuple[list[float], list[float]]:
+    return [p[0] for p in points], [p[1] for p in points]

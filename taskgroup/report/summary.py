@@ -1,0 +1,110 @@
+"""What a finished run prints last."""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from taskgroup.core.gain import Interval
+from taskgroup.core.record import Record
+from taskgroup.core.spec import Evidence, Spec
+from taskgroup.report.text import amount, plural, printable, shorten, times
+from taskgroup.report.tree import tree_text
+
+WIDTH = 96
+
+HEADLINES = {
+    "share_everything": "Share everything",
+    "separate_everything": "Separate everything",
+    "better_than_both": "Branch: better than sharing all and than separating all",
+    "better_than_separate": "Branch: better than separate networks",
+    "not_enough": "Not enough evidence",
+}
+
+NO_EVIDENCE = "This plan has no evidence: nobody has compared it with the baselines yet."
+
+_FILES = (
+    ("report.html", "the report, opens in any browser"),
+    ("spec.yaml", "the plan; taskgroup.load_spec reads it"),
+    ("spec.json", "the plan; taskgroup.load_spec reads it"),
+    ("weights.safetensors", "trained weights of the plan"),
+    ("affinity.csv", "measured affinities"),
+    ("trials.csv", "every trial of the search"),
+    ("figures", "the pictures as SVG and PNG"),
+)
+
+
+def summary(record: Record, folder: str | Path) -> str:
+    """The outcome of a job in plain text of at most 100 columns.
+
+    Args:
+        record: A finished job; a spec without evidence or cost shows what it has.
+        folder: Where its files are.
+    """
+    spec = record.spec
+    blocks = [_verdict(record.name, spec.evidence), ["Topology", *_indented(tree_text(spec.architecture).splitlines())]]
+    if spec.evidence:
+        blocks.append(_gains(spec.evidence))
+    if spec.cost:
+        blocks.append(_cost(spec))
+    blocks.append(_files(Path(folder)))
+    return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def headline(evidence: Evidence | None) -> str:
+    """The verdict in a few words."""
+    return HEADLINES[evidence.verdict.code] if evidence else "Not confirmed"
+
+
+def settings(evidence: Evidence) -> str:
+    """How sure the intervals are and where from: ``test split, 5 seeds, 95 % intervals``."""
+    seeds = plural(len(evidence.seeds), "seed")
+    return f"{printable(evidence.split)} split, {seeds}, {100 * evidence.level:g} % intervals"
+
+
+def _verdict(name: str, evidence: Evidence | None) -> list[str]:
+    text = evidence.verdict.text if evidence else NO_EVIDENCE
+    return [f"{shorten(name, 40)}: {headline(evidence)}", *_indented(textwrap.wrap(printable(text), WIDTH - 2))]
+
+
+def _gains(evidence: Evidence) -> list[str]:
+    worst = evidence.worst
+    rows = [
+        ("against all-separate", evidence.gain_vs_separate, ""),
+        ("against all-shared", evidence.gain_vs_shared, ""),
+        ("worst task", worst.gain_vs_separate, f"{shorten(worst.task, 36)} (against all-separate)"),
+    ]
+    cells = [(label, *_interval_cells(gain), note) for label, gain, note in rows]
+    title = f"Gain: mean share of the error that is gone ({settings(evidence)})"
+    return [title, *_indented(_aligned(cells, "<><<"))]
+
+
+def _interval_cells(gain: Interval) -> tuple[str, str]:
+    mean, _, bounds = gain.percent().partition(" [")
+    return mean, f"[{bounds}"
+
+
+def _cost(spec: Spec) -> list[str]:
+    assert spec.cost is not None
+    cells = [
+        ("parameters", amount(spec.cost.params), f"{times(spec.cost.params_ratio)} all-shared"),
+        ("MACs per example", amount(spec.cost.macs), f"{times(spec.cost.macs_ratio)} all-shared"),
+    ]
+    return ["Cost", *_indented(_aligned(cells, "<>>"))]
+
+
+def _files(folder: Path) -> list[str]:
+    there = [(name, what) for name, what in _FILES if (folder / name).exists()]
+    return [f"Files in {folder}", *_indented(_aligned(there, "<<"))]
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
+
+
+def _aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
+    """Columns of equal width, two spaces apart; ``sides`` gives each column's alignment."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)).rstrip()
+        for row in rows
+    ]

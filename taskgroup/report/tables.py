@@ -1,0 +1,142 @@
+"""The rows of the page's tables, as text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from taskgroup.core.record import Record, TrialRow
+from taskgroup.core.spec import Architecture, Cost, Evidence, Provenance
+from taskgroup.report.text import DASH, amount, percent, printable, times
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table: head, rows of cells, the columns that hold text (left aligned), and the rows to set off.
+
+    Attributes:
+        head: Column titles.
+        rows: Cells as text, one tuple a row.
+        texts: Positions of columns that hold words; all others hold numbers.
+        strong: Positions of rows that stand out.
+        long: Positions of text columns that may break into lines.
+    """
+
+    head: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    texts: frozenset[int] = frozenset({0})
+    strong: frozenset[int] = frozenset()
+    long: frozenset[int] = frozenset()
+
+
+def task_table(evidence: Evidence) -> Sheet:
+    """Errors and gains of each task."""
+    rows = [
+        (
+            printable(t.task),
+            t.metric,
+            f"{t.error:#.4g}",
+            f"{t.error_separate:#.4g}",
+            f"{t.error_shared:#.4g}",
+            t.gain_vs_separate.percent(),
+            t.gain_vs_shared.percent(),
+        )
+        for t in evidence.tasks
+    ]
+    head = (
+        "task",
+        "metric",
+        "error",
+        "error all-separate",
+        "error all-shared",
+        "gain vs all-separate",
+        "gain vs all-shared",
+    )
+    return Sheet(head, rows, texts=frozenset({0, 1}))
+
+
+def arm_table(evidence: Evidence) -> Sheet:
+    """Confirmed candidates on the validation split, the chosen one set off."""
+    rows = [
+        (
+            printable(arm.name) + (" (chosen)" if arm.chosen else ""),
+            *_ratios(arm.cost),
+            arm.gain_vs_separate.percent(),
+            arm.gain_vs_shared.percent(),
+            arm.fingerprint,
+        )
+        for arm in evidence.arms
+    ]
+    head = ("candidate", "parameters", "MACs", "gain vs all-separate", "gain vs all-shared", "fingerprint")
+    chosen = frozenset(k for k, arm in enumerate(evidence.arms) if arm.chosen)
+    return Sheet(head, rows, texts=frozenset({0, 5}), strong=chosen)
+
+
+def proposal_table(record: Record) -> Sheet:
+    """Groupings that were proposed."""
+    rows = [
+        (
+            printable(p.source),
+            str(len(p.grouping)),
+            DASH if p.score is None else f"{p.score:+.2f}",
+            " | ".join(", ".join(map(printable, group)) for group in p.grouping.groups),
+        )
+        for p in record.proposals.proposals
+    ]
+    return Sheet(("source", "groups", "silhouette", "tasks"), rows, texts=frozenset({0, 3}), long=frozenset({3}))
+
+
+def trial_table(trials: Sequence[TrialRow], chosen: str) -> Sheet:
+    """Every trial, the plan's set off; ``chosen`` is its fingerprint."""
+    rows = [
+        (
+            str(t.number),
+            printable(t.origin),
+            printable(t.state),
+            DASH if t.gain is None else percent(t.gain),
+            *_ratios(t.cost),
+            _copies(t.architecture),
+            _adapters(t.architecture),
+            f"{t.seconds:.1f}",
+        )
+        for t in trials
+    ]
+    head = ("trial", "origin", "state", "gain", "parameters", "MACs", "copies per stage", "adapter sizes", "seconds")
+    strong = frozenset(k for k, t in enumerate(trials) if t.gain is not None and t.architecture.fingerprint == chosen)
+    return Sheet(head, rows, texts=frozenset({1, 2, 6, 7}), strong=strong)
+
+
+def provenance_list(provenance: Provenance | None, fingerprint: str) -> list[tuple[str, str]]:
+    """Where the plan comes from, as pairs of word and value."""
+    pairs = [("spec fingerprint", fingerprint)]
+    if provenance:
+        pairs += [
+            ("job", provenance.job),
+            ("created", provenance.created),
+            ("seed", str(provenance.seed)),
+            ("trials", str(provenance.n_trials)),
+            ("config hash", provenance.config_hash),
+            ("data hash", provenance.data_hash),
+            ("versions", ", ".join(f"{k} {v}" for k, v in provenance.versions.items())),
+            ("time", ", ".join(f"{k} {v:.1f} s" for k, v in provenance.seconds.items())),
+        ]
+    return [(word, printable(value)) for word, value in pairs if value]
+
+
+def cost_words(cost: Cost) -> list[tuple[str, str, str]]:
+    """Label, relative and absolute cost."""
+    return [
+        ("MACs", times(cost.macs_ratio), f"of all-shared; {amount(cost.macs)} per example"),
+        ("Parameters", times(cost.params_ratio), f"of all-shared; {amount(cost.params)}"),
+    ]
+
+
+def _ratios(cost: Cost) -> tuple[str, str]:
+    return times(cost.params_ratio), times(cost.macs_ratio)
+
+
+def _copies(architecture: Architecture) -> str:
+    return " · ".join(str(max(row) + 1) for row in architecture.topology.matrix)
+
+
+def _adapters(architecture: Architecture) -> str:
+    sizes = {a.stage: a.size for a in architecture.adapters}
+    return " · ".join(str(sizes.get(stage, 0)) for stage in architecture.topology.stages)

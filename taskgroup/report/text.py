@@ -1,0 +1,59 @@
+"""Numbers and names as people read them."""
+
+from taskgroup.core.spec import AdapterSpec, Architecture
+from taskgroup.core.topology import Module
+
+TIMES, MINUS, DASH = "\u00d7", "\u2212", "\u2013"
+"""Signs that look like letters or hyphens in code, by name."""
+
+
+def printable(text: str) -> str:
+    """Control characters as backslash escapes, so that no name can steer a terminal or break a line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shorten(text: str, width: int) -> str:
+    """At most ``width`` printable characters; both ends of a longer text are kept."""
+    text = printable(text)
+    if len(text) <= width:
+        return text
+    tail = (width - 1) // 3
+    return text[: width - 1 - tail] + "…" + text[len(text) - tail :]
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 task``, ``2 tasks``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def amount(value: float) -> str:
+    """A count with three digits and a unit prefix: ``12.3 k``, ``1.23 M``."""
+    for limit, unit in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if abs(value) >= limit:
+            return f"{value / limit:.3g}{unit}" if abs(value) < 999.5 * limit else f"{value / limit:.0f}{unit}"
+    return f"{value:.4g}"
+
+
+def percent(value: float) -> str:
+    """A share as signed percent: ``+1.2 %``."""
+    return f"{100 * value:+.1f} %"
+
+
+def times(ratio: float) -> str:
+    """A ratio as a factor: ``1.46 ×``."""
+    return f"{ratio:.2f} {TIMES}"
+
+
+def adapter_of(architecture: Architecture, module: Module) -> AdapterSpec | None:
+    """The adapters behind one copy of a stage; only shared copies have any."""
+    if len(module.tasks) < 2:
+        return None
+    stage = architecture.topology.stages[module.stage]
+    return next((a for a in architecture.adapters if a.stage == stage and a.size), None)
+
+
+def adapter_mark(adapter: AdapterSpec) -> str:
+    """``adapter 8``, with what departs from a bottleneck per task: ``adapter 8 (lora, per branch)``."""
+    extras = [adapter.kind] if adapter.kind != "bottleneck" else []
+    extras += ["per branch"] if adapter.per == "branch" else []
+    return f"adapter {adapter.size}" + (f" ({', '.join(extras)})" if extras else "")

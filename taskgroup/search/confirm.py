@@ -1,0 +1,154 @@
+"""Confirm: compare finalists and baselines on fresh paired seeds, choose, and say what it means."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taskgroup.core.gain import Interval
+from taskgroup.core.spec import Architecture, ArmEvidence, Cost, Evidence, TaskEvidence, Verdict
+from taskgroup.core.task import TaskSet
+from taskgroup.search.limits import Limits
+from taskgroup.search.notes import SEPARATE, SHARED
+from taskgroup.search.statistics import gain_interval
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One candidate with its validation errors under each confirmation seed, shape ``(n_seeds, n_tasks)``."""
+
+    name: str
+    architecture: Architecture
+    cost: Cost
+    errors: Array
+
+
+def expense(cost: Cost, by: Literal["macs", "params"]) -> tuple[float, float]:
+    """Cost to compare by: the named ratio first, the other to break ties."""
+    both = (cost.macs_ratio, cost.params_ratio)
+    return both if by == "macs" else (both[1], both[0])
+
+
+def choose(arms: Sequence[Arm], limits: Limits, level: float, by: Literal["macs", "params"]) -> Arm:
+    """The cheapest arm that is not distinguishable from the best one.
+
+    The best has the highest mean gain against all-separate. An arm is distinguishable from it where the interval of
+    the difference of their gains, paired by seed, lies above zero.
+
+    Args:
+        arms: Finalists and both baselines, named ``all-shared`` and ``all-separate``.
+        limits: Arms over a limit are compared with but not chosen.
+        level: Of the intervals.
+        by: What "cheapest" means.
+    """
+    separate = _named(arms, SEPARATE).errors
+    allowed = [arm for arm in arms if limits.allow(arm.cost)]
+    best = max(allowed, key=lambda arm: gain_interval(arm.errors, separate, level=level).mean)
+    near = [
+        arm
+        for arm in allowed
+        if arm is best or not gain_interval(best.errors, separate, minus=arm.errors, level=level).above_zero
+    ]
+    return min(near, key=lambda arm: expense(arm.cost, by))
+
+
+def arm_evidence(arms: Sequence[Arm], chosen: Arm, level: float) -> tuple[ArmEvidence, ...]:
+    """Validation gains of every arm."""
+    separate, shared = _named(arms, SEPARATE).errors, _named(arms, SHARED).errors
+    return tuple(
+        ArmEvidence(
+            name=arm.name,
+            fingerprint=arm.architecture.fingerprint,
+            cost=arm.cost,
+            gain_vs_separate=gain_interval(arm.errors, separate, level=level),
+            gain_vs_shared=gain_interval(arm.errors, shared, level=level),
+            chosen=arm is chosen,
+        )
+        for arm in arms
+    )
+
+
+@dataclass(frozen=True)
+class TestErrors:
+    """Errors on the test split, each of shape ``(n_seeds, n_tasks)``."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    chosen: Array
+    separate: Array
+    shared: Array
+
+
+def evidence(
+    tasks: TaskSet, arms: tuple[ArmEvidence, ...], test: TestErrors, seeds: Sequence[int], level: float
+) -> Evidence:
+    """Everything that was learned, with the verdict."""
+    against_separate = gain_interval(test.chosen, test.separate, level=level)
+    against_shared = gain_interval(test.chosen, test.shared, level=level)
+    return Evidence(
+        level=level,
+        seeds=tuple(seeds),
+        split="test",
+        gain_vs_separate=against_separate,
+        gain_vs_shared=against_shared,
+        tasks=tuple(_task_evidence(tasks, k, test, level) for k in range(len(tasks))),
+        arms=arms,
+        verdict=verdict(arms, against_separate, against_shared, len(seeds)),
+    )
+
+
+def verdict(
+    arms: tuple[ArmEvidence, ...], against_separate: Interval, against_shared: Interval, n_seeds: int
+) -> Verdict:
+    """The answer in words, from the choice (on validation) and the chosen arm's gains on the test split."""
+    chosen = next(arm for arm in arms if arm.chosen)
+    n_finalists = sum(arm.name not in (SHARED, SEPARATE) for arm in arms)
+    runs = f"over {n_seeds} paired seeds"
+    separate, shared = against_separate.percent(), against_shared.percent()
+    if chosen.name == SHARED:
+        rivals = f"all-separate or any of {n_finalists} finalists" if n_finalists else "all-separate"
+        return Verdict(
+            code="share_everything",
+            text=f"Share everything: nothing is cheaper, and {rivals} was not distinguishably better {runs}. "
+            f"Gain against all-separate on the test split: {separate}.",
+        )
+    if chosen.name == SEPARATE:
+        return Verdict(
+            code="separate_everything",
+            text=f"Separate everything: sharing costs more than it gives {runs}. "
+            f"Gain against all-shared on the test split: {shared}.",
+        )
+    figures = f"{separate} against all-separate and {shared} against all-shared on the test split, {runs}"
+    if against_separate.above_zero and against_shared.above_zero:
+        return Verdict(code="better_than_both", text=f"Better than both baselines: {figures}.")
+    if against_separate.above_zero:
+        return Verdict(
+            code="better_than_separate",
+            text=f"Better than all-separate, but on the test split not distinguishable from all-shared: {figures}.",
+        )
+    return Verdict(
+        code="not_enough",
+        text=f"Not enough evidence: chosen on validation, but the test split does not confirm it: {figures}.",
+    )
+
+
+def _named(arms: Sequence[Arm], name: str) -> Arm:
+    return next(arm for arm in arms if arm.name == name)
+
+
+def _task_evidence(tasks: TaskSet, k: int, test: TestErrors, level: float) -> TaskEvidence:
+    one = slice(k, k + 1)
+    task = tasks.tasks[k]
+    return TaskEvidence(
+        task=task.name,
+        metric=str(task.metric),
+        error=float(test.chosen[:, k].mean()),
+        error_separate=float(test.separate[:, k].mean()),
+        error_shared=float(test.shared[:, k].mean()),
+        gain_vs_separate=gain_interval(test.chosen[:, one], test.separate[:, one], level=level),
+        gain_vs_shared=gain_interval(test.chosen[:, one], test.shared[:, one], level=level),
+    )

@@ -1,0 +1,81 @@
+"""What search tries first, before the sampler has anything to learn from."""
+
+from collections.abc import Sequence
+from itertools import chain, zip_longest
+
+from taskgroup.core.grouping import Grouping
+from taskgroup.core.record import Proposal
+from taskgroup.core.spec import AdapterSpec, Architecture
+from taskgroup.core.topology import Topology
+from taskgroup.search.space import Space
+
+Candidate = tuple[str, Architecture]
+
+
+def first_candidates(space: Space, proposals: Sequence[Proposal], limit: int) -> list[Candidate]:
+    """In turn: proposals at several branch points, all tasks apart at several depths, all-shared with adapters.
+
+    Args:
+        space: Candidates that it cannot express are left out.
+        proposals: Best first.
+        limit: At most so many.
+
+    Returns:
+        Pairs of origin and architecture, without repeats, the plain baselines not among them.
+    """
+    lists = [_grouped(space, proposals), _apart(space), _adapted(space)]
+    found: dict[str, Candidate] = {}
+    for candidate in chain.from_iterable(zip_longest(*lists)):
+        if candidate is not None and space.encode(candidate[1]) is not None:
+            found.setdefault(candidate[1].fingerprint, candidate)
+    return list(found.values())[:limit]
+
+
+def _depths(space: Space) -> list[int]:
+    """Numbers of shared stages, the middle first."""
+    n_stages = len(space.stages)
+    return sorted(range(n_stages), key=lambda s: (abs(2 * s - n_stages), s))
+
+
+def _grouped(space: Space, proposals: Sequence[Proposal]) -> list[Candidate]:
+    n_tasks = len(space.trees[0].tree.tasks)
+    partial = [p for p in proposals if 1 < len(p.grouping) < n_tasks]
+    return [
+        (_branching(p.source, s, space), Architecture(topology=Topology.branched(p.grouping, space.stages, s)))
+        for s in _depths(space)
+        for p in partial
+    ]
+
+
+def _apart(space: Space) -> list[Candidate]:
+    apart = Grouping.apart(space.trees[0].tree.tasks)
+    if len(apart) == 1:
+        return []
+    return [
+        (_branching("all apart", s, space), Architecture(topology=Topology.branched(apart, space.stages, s)))
+        for s in _depths(space)
+        if s > 0
+    ]
+
+
+def _adapted(space: Space) -> list[Candidate]:
+    shared = Topology.shared(space.trees[0].tree.tasks, space.stages)
+    choice = space.adapters
+    sizes = sorted(size for size in choice.sizes if size)
+    if not sizes or len(shared.tasks) == 1:
+        return []
+    size = sizes[len(sizes) // 2]
+    return [
+        (
+            f"all-shared, adapters of size {size} behind {stage}",
+            Architecture(
+                topology=shared, adapters=(AdapterSpec(stage=stage, kind=choice.kind, size=size, per=choice.per),)
+            ),
+        )
+        for stage in reversed(choice.stages)
+    ]
+
+
+def _branching(source: str, n_shared: int, space: Space) -> str:
+    where = f"after {space.stages[n_shared - 1]}" if n_shared else "at the input"
+    return f"{source}, branching {where}"

@@ -1,0 +1,100 @@
+"""The one training loop; lookahead, pruning and progress are callbacks of it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from taskgroup.core.seeds import derive_seed
+from taskgroup.core.task import TaskSet
+from taskgroup.core.trial import Check, TrainOptions
+from taskgroup.training.data import Rows, batches
+from taskgroup.training.losses import task_loss
+from taskgroup.training.metrics import errors_on
+from taskgroup.training.model import MultiTaskModel
+
+
+class Callback:
+    """Hooks of the loop; the base does nothing."""
+
+    def before_step(self, step: int, batch: Rows, lr: float) -> None:
+        """Called before optimizer step ``step`` (from 0) on the batch that it will use."""
+
+    def after_check(self, check: Check) -> bool:
+        """Called after each validation check; True stops the training."""
+        return False
+
+
+class DivergedError(ArithmeticError):
+    """The training loss is no longer finite."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """History of a training run, and whether a callback stopped it."""
+
+    history: tuple[Check, ...]
+    stopped: bool
+
+
+def total_loss(model: MultiTaskModel, tasks: TaskSet, batch: Rows) -> Tensor:
+    """Weighted sum over all heads of the mean loss of their labelled rows; heads without labels are left out."""
+    outputs = model(batch.inputs, helpers=True)
+    column = {name: k for k, name in enumerate(tasks.names)}
+    total = torch.zeros(())
+    for head in model.heads_info:
+        labels = batch.labels[:, column[head.task]]
+        if not torch.isnan(labels).all():
+            total = total + tasks[head.task].weight * task_loss(tasks[head.task], outputs[head.name], labels)
+    return total
+
+
+def train(
+    model: MultiTaskModel,
+    tasks: TaskSet,
+    train_rows: Rows,
+    val_rows: Rows,
+    options: TrainOptions,
+    seed: int,
+    callbacks: Sequence[Callback] = (),
+) -> Trained:
+    """Train ``model`` in place with AdamW under a cosine schedule.
+
+    Batches and dropout follow from ``seed`` alone, so networks trained under one seed are paired.
+
+    Args:
+        model: The network.
+        tasks: Its tasks, in the order of the labels' columns.
+        train_rows: Rows to train on.
+        val_rows: Rows for the validation checks, ``options.n_checks`` of them, the last after the last step.
+        options: Steps, batch size, learning rate.
+        seed: Of batches and dropout.
+        callbacks: Called in order.
+
+    Raises:
+        DivergedError: The loss became infinite or NaN.
+    """
+    torch.manual_seed(derive_seed("dropout", seed))
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=options.lr, weight_decay=options.weight_decay, fused=True)
+    check_after = {math.ceil(options.steps * (k + 1) / options.n_checks) for k in range(options.n_checks)}
+    history: list[Check] = []
+    for step, batch in enumerate(batches(train_rows, options.batch_size, options.steps, seed)):
+        lr = 0.5 * options.lr * (1 + math.cos(math.pi * step / options.steps))
+        optimizer.param_groups[0]["lr"] = lr
+        for callback in callbacks:
+            callback.before_step(step, batch, lr)
+        optimizer.zero_grad()
+        loss = total_loss(model, tasks, batch)
+        if not torch.isfinite(loss):
+            raise DivergedError(f"training loss was {loss.item()} at step {step}; lower train.lr (now {options.lr})")
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        if step + 1 in check_after:
+            history.append(Check(step=step + 1, errors=errors_on(model, tasks, val_rows)))
+            votes = [callback.after_check(history[-1]) for callback in callbacks]
+            if any(votes):
+                return Trained(tuple(history), stopped=step + 1 < options.steps)
+    return Trained(tuple(history), stopped=False)

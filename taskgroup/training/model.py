@@ -1,0 +1,45 @@
+"""What the loop asks of a network."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+
+class Output(Protocol):
+    """One output of the network: its ``name``, and the ``task`` whose labels train it."""
+
+    @property
+    def name(self) -> str:
+        """Key in the network's outputs."""
+        ...
+
+    @property
+    def task(self) -> str:
+        """Task that it predicts."""
+        ...
+
+
+class MultiTaskModel(Protocol):
+    """A module that maps rows to one output per head; heads beyond the tasks' own are helpers."""
+
+    @property
+    def heads_info(self) -> Sequence[Output]:
+        """All outputs, the tasks' own first."""
+        ...
+
+    def __call__(self, rows: Tensor, *, helpers: bool = False) -> dict[str, Tensor]:
+        """Outputs by name; with ``helpers`` all of ``heads_info``."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """All parameters."""
+        ...
+
+    def train(self, mode: bool = True) -> Any:
+        """Training mode."""
+        ...
+
+    def eval(self) -> Any:
+        """Evaluation mode."""
+        ...

@@ -1,0 +1,96 @@
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from spec_examples import ARCHITECTURE, STAGES, TASKS
+
+from taskgroup.core.spec import Architecture
+from taskgroup.core.topology import Topology
+from taskgroup.core.trial import Bar, Check, TrainOptions, TrialResult, TrialSpec
+
+BASE: dict[str, Any] = {
+    "job": "digits",
+    "data": "d1",
+    "step": "search",
+    "architecture": ARCHITECTURE,
+    "seed": 1,
+    "train": TrainOptions(),
+    "measure": None,
+    "bars": (Bar(step=100, gain=0.1, reference={"digit": 0.2}),),
+    "weights": None,
+}
+OTHER: dict[str, Any] = {
+    "job": "digits2",
+    "data": "d2",
+    "step": "confirm",
+    "architecture": Architecture(topology=Topology.shared(TASKS, STAGES)),
+    "seed": 2,
+    "train": TrainOptions(steps=601),
+    "measure": {"method": "lookahead"},
+    "bars": (Bar(step=100, gain=0.1, reference={"digit": 0.20001}),),
+    "weights": "k",
+}
+
+
+def test_every_field_of_the_spec_and_of_training_is_tried_below() -> None:
+    assert set(BASE) == set(OTHER) == set(TrialSpec.model_fields)
+
+
+@pytest.mark.parametrize("field", sorted(OTHER))
+def test_key_changes_with_each_field(field: str) -> None:
+    assert TrialSpec(**BASE | {field: OTHER[field]}).key != TrialSpec(**BASE).key
+
+
+@pytest.mark.parametrize("field", sorted(TrainOptions.model_fields))
+def test_key_changes_with_each_training_option(field: str) -> None:
+    train = TrainOptions()
+    other = train.model_copy(update={field: getattr(train, field) * 2})
+    assert TrialSpec(**BASE | {"train": other}).key != TrialSpec(**BASE).key
+
+
+def test_key_is_the_same_on_the_other_side_of_the_wire() -> None:
+    spec = TrialSpec(**BASE)
+    back = TrialSpec.model_validate_json(spec.model_dump_json())
+    assert back == spec
+    assert back.key == spec.key
+    assert len(spec.key) == 20
+
+
+def test_key_is_the_same_in_another_process() -> None:
+    """A key names the file of an earlier run: were it of the process, no finished trial would be found again."""
+    spec = TrialSpec(**BASE)
+    code = "import sys; from taskgroup.core.trial import TrialSpec as T; print(T.model_validate_json(sys.argv[1]).key)"
+    keys = {
+        subprocess.run(
+            [sys.executable, "-c", code, spec.model_dump_json()],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for seed in ("1", "2")
+    }
+    assert keys == {spec.key}
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"batch_size": 0}, {"lr": 0}, {"weight_decay": -1}, {"n_checks": 0}])
+def test_training_options_have_ranges(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match="greater than"):
+        TrainOptions.model_validate(wrong)
+
+
+def test_step_and_state_are_closed_lists() -> None:
+    with pytest.raises(ValidationError, match="'measure', 'search', 'confirm' or 'test'"):
+        TrialSpec(**BASE | {"step": "tune"})
+    with pytest.raises(ValidationError, match="'complete', 'pruned' or 'failed'"):
+        TrialResult.model_validate({"key": "k", "state": "running"})
+
+
+def test_result_survives_json() -> None:
+    result = TrialResult(
+        key="k", state="pruned", errors={"a": 1 / 3}, history=(Check(step=5, errors={"a": 0.1}),), seconds=1.5
+    )
+    assert TrialResult.model_validate_json(result.model_dump_json()) == result

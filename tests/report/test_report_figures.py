@@ -1,0 +1,183 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+from record_fixture import DIGITS, HOSTILE, make_record, with_helper
+
+from taskgroup.core.affinity import TRUNK, Affinity
+from taskgroup.core.record import Proposals, Record
+from taskgroup.report import figures
+from taskgroup.report.plots.affinity import uncertain
+from taskgroup.report.plots.dendrogram import leaf_order
+from taskgroup.report.plots.pareto import front
+from taskgroup.report.plots.style import drawing
+
+NAMES = {"topology", "affinity", "dendrogram", "gains", "pareto", "history"}
+LONG = tuple(f"assay_{k}_of_a_panel_with_a_very_long_name_indeed" for k in range(30))
+CASES: dict[str, Record] = {
+    "nine": with_helper(make_record()),
+    "one": make_record(("only",)),
+    "two": make_record(("a", HOSTILE)),
+    "hostile": make_record(("$x$", "a\nb\x00", "日本語", "%d {}", "_" * 80)),
+    "many": make_record(LONG, stages=tuple(f"layer{k}" for k in range(12)), n_trials=60),
+}
+
+
+def shown_texts(figure: Figure) -> list[Text]:
+    return [t for t in figure.findobj(Text) if isinstance(t, Text) and t.get_visible() and t.get_text().strip()]
+
+
+def boxes(figure: Figure, axes: Axes) -> list[tuple[str, Bbox]]:
+    """Extents of the texts that belong to one axes, ticks outside its limits left out."""
+    texts = [t for t in axes.findobj(Text) if isinstance(t, Text) and t.get_visible() and t.get_text().strip()]
+    return [(t.get_text(), t.get_window_extent()) for t in texts]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_all_figures_are_made_and_nothing_leaves_the_picture(case: str) -> None:
+    drawn = figures(CASES[case])
+    assert set(drawn) == NAMES
+    for name, figure in drawn.items():
+        with drawing():
+            figure.canvas.draw()
+            width, height = figure.bbox.size
+            for text in shown_texts(figure):
+                box = text.get_window_extent()
+                inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1
+                assert inside, f"{name}: {text.get_text()!r} at {box} in {width} × {height}"
+
+
+@pytest.mark.parametrize("case", ["nine", "one", "two", "many"])
+@pytest.mark.parametrize("name", ["topology", "dendrogram", "gains", "pareto", "history"])
+def test_no_text_lies_on_another(case: str, name: str) -> None:
+    figure = figures(CASES[case])[name]
+    with drawing():
+        figure.canvas.draw()
+        for axes in figure.axes:
+            found = boxes(figure, axes)
+            for k, (text, box) in enumerate(found):
+                for other, there in found[k + 1 :]:
+                    shrunk = Bbox.from_extents(box.x0 + 1, box.y0 + 1, box.x1 - 1, box.y1 - 1)
+                    assert not shrunk.overlaps(there), f"{name}: {text!r} on {other!r}"
+
+
+def test_topology_names_stages_tasks_counts_and_adapters() -> None:
+    record = CASES["nine"]
+    texts = [t.get_text() for t in shown_texts(figures(record)["topology"])]
+    for word in (*DIGITS, "stem", "block3", "input", "9 tasks", "8", "16", "shared copy", "helps in training"):
+        assert word in texts
+    assert texts.count("3 tasks") == sum(
+        len(module.tasks) == 3 for module in record.spec.architecture.topology.modules()
+    )
+
+
+def test_tasks_of_one_copy_lie_together() -> None:
+    """Order of the rows: no two lines of a topology cross, whatever the order of the tasks."""
+    record = make_record(("a", "b", "c", "d"))
+    topology = record.spec.architecture.topology.model_copy(update={"matrix": ((0, 1, 0, 1), *[(0, 1, 0, 1)] * 3)})
+    spec = record.spec.model_copy(
+        update={"architecture": record.spec.architecture.model_copy(update={"topology": topology})}
+    )
+    texts = shown_texts(figures(dataclasses.replace(record, spec=spec))["topology"])
+    rows = sorted((t.get_position()[1], t.get_text()) for t in texts if t.get_text() in "abcd")
+    assert [name for _, name in rows] == ["a", "c", "b", "d"]
+
+
+def test_what_has_no_data_has_no_figure() -> None:
+    assert set(figures(make_record(evidence=False))) == NAMES - {"gains"}
+    assert set(figures(make_record(n_trials=0))) == NAMES - {"pareto", "history"}
+    record = make_record()
+    bare = dataclasses.replace(record, proposals=Proposals(proposals=(), trees=()))
+    assert set(figures(bare)) == NAMES
+
+
+def test_heatmap_shows_centred_values_in_leaf_order_sources_as_rows() -> None:
+    record = CASES["nine"]
+    main = figures(record)["affinity"].axes[0]
+    order = leaf_order(record.proposals, record.affinity.tasks)
+    assert sorted(order) == list(range(9))
+    assert order != list(range(9))
+    shown = np.ma.filled(main.images[0].get_array().astype(float), np.nan)  # type: ignore[union-attr]
+    np.testing.assert_array_equal(shown, record.affinity.centred()[np.ix_(order, order)])
+    assert [t.get_text() for t in main.get_yticklabels()] == [record.affinity.tasks[k] for k in order]
+    assert main.get_ylabel().startswith("source")
+    assert main.get_xlabel().startswith("target")
+
+
+def test_uncertain_entries_in_closed_form() -> None:
+    """Columns (·, 1, 3), (4, ·, 0) and (0, 8, ·) less their means are ∓1, ±2, ∓4 with spread √7."""
+    values = np.array([[[9.0, 4.0, 0.0], [1.0, 9.0, 8.0], [3.0, 0.0, 9.0]]])
+    stderr = np.array([[[0.1, 1.9, 4.1], [1.1, 0.1, 3.9], [np.nan, 2.1, 0.1]]])
+    affinity = Affinity(("a", "b", "c"), (TRUNK,), values, stderr, np.ones((1, 3, 3), dtype=np.int64))
+    expected = [[False, False, True], [True, False, False], [True, True, False]]
+    assert uncertain(affinity, TRUNK).tolist() == expected
+
+
+def test_hatches_lie_on_the_uncertain_entries() -> None:
+    record = CASES["nine"]
+    main = figures(record)["affinity"].axes[0]
+    order = leaf_order(record.proposals, record.affinity.tasks)
+    mask = uncertain(record.affinity, TRUNK)[np.ix_(order, order)]
+    at = {(round(p.get_y() + 0.5), round(p.get_x() + 0.5)) for p in main.patches}  # type: ignore[attr-defined]
+    assert at == {(int(r), int(c)) for r, c in np.argwhere(mask)}
+    assert at
+
+
+def test_front_keeps_what_nothing_beats() -> None:
+    points = [(1.0, 0.0), (2.0, 0.3), (2.0, 0.2), (3.0, 0.3), (4.0, 0.1), (5.0, 0.4)]
+    assert front(points) == [(1.0, 0.0), (2.0, 0.3), (5.0, 0.4)]
+    assert front([]) == []
+
+
+def test_pareto_marks_plan_and_baselines_at_their_cost_and_gain() -> None:
+    record = CASES["nine"]
+    left, right = figures(record)["pareto"].axes
+    marked = {str(line.get_label()): line.get_xydata().tolist() for line in left.lines}  # type: ignore[union-attr]
+    assert marked["all-shared"] == [[1.0, record.trials[0].gain]]
+    assert marked["all-separate"] == [[9.0, 0.0]]
+    cost = record.spec.cost
+    assert cost is not None
+    assert marked["plan"][0][0] == cost.macs_ratio
+    assert {str(line.get_label()): line for line in right.lines}["plan"].get_xdata()[0] == cost.params_ratio  # type: ignore[index]
+
+
+def test_history_draws_the_running_best_and_a_strip_of_stopped_trials() -> None:
+    record = CASES["nine"]
+    top, strip = figures(record)["history"].axes
+    gains = [t.gain for t in record.trials if t.gain is not None]
+    best = next(line for line in top.lines if line.get_label() == "best so far")
+    np.testing.assert_array_equal(best.get_ydata(), np.maximum.accumulate(gains))
+    assert [t.get_text() for t in strip.get_yticklabels()] == ["pruned", "over limit", "failed"]
+    assert [len(np.asarray(line.get_xdata())) for line in strip.lines] == [
+        sum(t.state == state for t in record.trials) for state in ("pruned", "over limit", "failed")
+    ]
+
+
+def test_gains_are_in_order_with_the_mean_on_top() -> None:
+    evidence = CASES["nine"].spec.evidence
+    assert evidence is not None
+    axes = figures(CASES["nine"])["gains"].axes[0]
+    names = [t.get_text() for t in axes.get_yticklabels()]
+    ordered = sorted(evidence.tasks, key=lambda t: -t.gain_vs_separate.mean)
+    assert names == ["mean over tasks", *(t.task for t in ordered)]
+    separate = axes.containers[0].lines[0].get_xdata()  # type: ignore[attr-defined]
+    assert list(separate) == [evidence.gain_vs_separate.mean, *(t.gain_vs_separate.mean for t in ordered)]
+
+
+def test_dendrogram_of_one_task_is_a_point() -> None:
+    axes = figures(CASES["one"])["dendrogram"].axes[0]
+    assert axes.get_title(loc="left") == "One task: nothing to merge"
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["only"]
+
+
+def test_dendrogram_draws_every_merge_at_its_height() -> None:
+    record = CASES["nine"]
+    axes = figures(record)["dendrogram"].axes[0]
+    tops = sorted(float(np.max(np.asarray(line.get_xdata()))) for line in axes.lines)[1:]  # the leaves come first
+    assert tops == pytest.approx(record.proposals.trees[0].tree.heights)
+    labels = [t.get_text() for t in axes.get_yticklabels()]
+    assert labels == [record.affinity.tasks[k] for k in leaf_order(record.proposals, record.affinity.tasks)]

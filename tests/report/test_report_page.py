@@ -1,0 +1,151 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+from record_fixture import HOSTILE, make_record, with_helper
+
+from taskgroup.core.record import Record
+from taskgroup.core.spec import Spec
+from taskgroup.report import write_report
+
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+
+class Page(HTMLParser):
+    """Collects what the tests ask for, and checks that elements are closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.tags: list[str] = []
+        self.cells: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in VOID:
+            self._open.append(tag)
+        for key, value in attrs:
+            self.attributes.append((tag, key, value or ""))
+            if key == "id":
+                self.ids.append(value or "")
+            self.references += re.findall(r"url\(#([^)]*)\)", value or "")
+            if key == "xlink:href":
+                self.references.append((value or "").removeprefix("#"))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self._open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] in ("th", "td", "h1", "pre"):
+            self.cells.append(data)
+
+
+def write(record: Record, folder: Path) -> tuple[str, Page]:
+    path = write_report(record, folder)
+    assert path == folder / "report.html"
+    text = path.read_text(encoding="utf-8")
+    return text, Page(text)
+
+
+@pytest.fixture(scope="module")
+def nine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Page]:
+    folder = tmp_path_factory.mktemp("nine")
+    return folder, *write(with_helper(make_record()), folder)
+
+
+def test_files(nine: tuple[Path, str, Page]) -> None:
+    names = ["affinity", "dendrogram", "gains", "history", "pareto", "topology"]
+    expected = sorted(f"{name}.{suffix}" for name in names for suffix in ("png", "svg"))
+    assert sorted(p.name for p in (nine[0] / "figures").iterdir()) == expected
+
+
+def test_it_is_one_file_without_links_and_scripts(nine: tuple[Path, str, Page]) -> None:
+    _, text, page = nine
+    assert "script" not in page.tags
+    assert "@import" not in text
+    links = [(tag, value) for tag, key, value in page.attributes if key in ("href", "src", "action")]
+    assert links == [("link", "data:,")]
+    assert {value.split("#")[0] for _, key, value in page.attributes if key == "xlink:href"} == {""}
+
+
+def test_ids_are_unique_and_every_reference_finds_its_own(nine: tuple[Path, str, Page]) -> None:
+    page = nine[2]
+    assert len(set(page.ids)) == len(page.ids)
+    assert page.references
+    assert set(page.references) <= set(page.ids)
+
+
+def test_it_is_accessible(nine: tuple[Path, str, Page]) -> None:
+    page = nine[2]
+    assert ("html", "lang", "en") in page.attributes
+    assert page.tags.count("h1") == 1
+    assert page.tags.count("figure") == page.tags.count("figcaption") == page.tags.count("svg") == 6
+    labelled = [value for tag, key, value in page.attributes if (tag, key) == ("svg", "aria-label")]
+    assert len(labelled) == 6
+    assert all(labelled)
+    assert page.tags.count("table") == page.tags.count("caption") == page.tags.count("thead")
+
+
+def test_verdict_comes_first_and_numbers_follow(nine: tuple[Path, str, Page]) -> None:
+    _, text, page = nine
+    assert page.cells[0] == "Branch: better than sharing all and than separating all"
+    sections = re.findall(r'<section id="(\w+)">', text)
+    assert sections == ["topology", "gains", "arms", "pareto", "affinity", "proposals", "search", "spec"]
+    evidence = with_helper(make_record()).spec.evidence
+    assert evidence is not None
+    for task in evidence.tasks:
+        assert {task.task, task.gain_vs_separate.percent(), task.gain_vs_shared.percent()} <= set(page.cells)
+    assert "ward was left out" in text
+    assert "77ab01e2c3d4" in text
+    assert text.count('<tr class="strong">') == 2  # the chosen candidate and its trial
+
+
+def test_the_shown_spec_loads(nine: tuple[Path, str, Page]) -> None:
+    shown = next(cell for cell in nine[2].cells if "schema: taskgroup/spec/1" in cell)
+    assert Spec.from_dict(yaml.safe_load(shown)) == with_helper(make_record()).spec
+
+
+def test_text_of_users_is_escaped(tmp_path: Path) -> None:
+    text, page = write(make_record(("a", HOSTILE, '"><script>alert(1)</script>'), name=HOSTILE), tmp_path)
+    assert "script" not in page.tags
+    assert "b" not in page.tags
+    assert HOSTILE in page.cells
+    assert "&lt;b&gt;&amp;" in text
+    svg = (tmp_path / "figures" / "topology.svg").read_text()
+    assert '&lt;b&gt;&amp;"x' in svg
+
+
+@pytest.mark.parametrize(
+    "record",
+    [make_record(("only",)), make_record(evidence=False), make_record(("a", "b"), evidence=False, n_trials=0)],
+    ids=["one task", "no evidence", "nothing but a spec"],
+)
+def test_it_degrades_well(tmp_path: Path, record: Record) -> None:
+    text, page = write(record, tmp_path)
+    if record.spec.evidence is None:
+        assert page.cells[0] == "Not confirmed"
+        assert 'id="gains"' not in text
+    assert "None" not in page.cells
+
+
+def test_the_same_record_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        write_report(make_record(("a", "b", "c")), tmp_path / name)
+    first = {p.relative_to(tmp_path / "first"): p.read_bytes() for p in (tmp_path / "first").rglob("*.*")}
+    second = {p.relative_to(tmp_path / "second"): p.read_bytes() for p in (tmp_path / "second").rglob("*.*")}
+    assert first == second
+    assert len(first) == 13
