@@ -8,7 +8,7 @@ import numpy as np
 from taskgroup.core.affinity import Affinity
 from taskgroup.core.record import CandidateTree
 from taskgroup.groupers.bisection import bisection_tree
-from taskgroup.groupers.hierarchical import Linkage, linkage_tree, refusal
+from taskgroup.groupers.hierarchical import Linkage, linkage_tree
 from taskgroup.groupers.pairs import Pairs
 
 
@@ -26,16 +26,13 @@ def distinct(trees: Iterable[CandidateTree]) -> tuple[CandidateTree, ...]:
     return tuple(first.values())
 
 
-def standard_trees(pairs: Pairs) -> tuple[list[CandidateTree], list[str]]:
-    """Every linkage that applies and the spectral bisection, and why a linkage was left out."""
-    trees, notes = [], []
-    for method in get_args(Linkage):
-        if note := refusal(pairs, method):
-            notes.append(note)
-        else:
-            trees.append(CandidateTree(source=f"hierarchical({method})", tree=linkage_tree(pairs, method)))
-    trees.append(CandidateTree(source="spectral bisection", tree=bisection_tree(pairs)))
-    return trees, notes
+def standard_trees(pairs: Pairs) -> list[CandidateTree]:
+    """Every linkage and the spectral bisection."""
+    linkages = [
+        CandidateTree(source=f"hierarchical({method})", tree=linkage_tree(pairs, method))
+        for method in get_args(Linkage)
+    ]
+    return [*linkages, CandidateTree(source="spectral bisection", tree=bisection_tree(pairs))]
 
 
 def resampled_trees(affinity: Affinity, stage: str, n: int, seed: int) -> tuple[list[CandidateTree], list[str]]:

@@ -15,8 +15,8 @@ from taskgroup.groupers.pairs import Pairs
 
 Linkage = Literal["average", "complete", "ward"]
 
-TOLERANCE = 1e-6
-"""Euclidean defect that is put down to round-off."""
+ROUND_OFF = 1e-9
+"""Negative eigenvalues down to this part of the largest are put down to round-off."""
 
 
 class Hierarchical(Frozen):
@@ -26,12 +26,10 @@ class Hierarchical(Frozen):
 
     - ``average``: ``mean_{i in A, j in B} d_ij`` (UPGMA),
     - ``complete``: ``max_{i in A, j in B} d_ij``,
-    - ``ward``: ``sqrt(2 |A| |B| / (|A| + |B|)) · ‖mean_A - mean_B‖`` of points with these distances.
+    - ``ward``: ``sqrt(2 |A| |B| / (|A| + |B|)) · ‖mean_A - mean_B‖`` of points with the squared distances
+      ``2 (max(s) - s_ij) + 2 c``, see :func:`ward_distances`.
 
-    Adding a constant to all d shifts the heights of average and complete and leaves their trees as they are. Ward
-    needs points: where no points have these distances (see :func:`euclidean_defect`), its result has no proposals, no
-    tree and a note with the defect. With measured affinities that is the rule: the most similar pair has distance 0, so
-    its two tasks would have to be equally far from every third.
+    Adding a constant to all d (or, for ward, to their squares) shifts the heights and leaves the tree as it is.
 
     Ties are decided by scipy's algorithm on the tasks in name order: the answer is deterministic and follows any
     permutation of the tasks, but renaming tied tasks may change it. O(T²) time and memory.
@@ -60,8 +58,6 @@ class Hierarchical(Frozen):
     def __call__(self, affinity: Affinity, stage: str = TRUNK) -> Proposals:
         """Cuts of the merge tree from coarse to fine, and the tree."""
         pairs = Pairs.of(affinity, stage)
-        if note := refusal(pairs, self.linkage):
-            return Proposals(proposals=(), trees=(), notes=(*pairs.notes, note))
         tree = linkage_tree(pairs, self.linkage)
         name = f"hierarchical({self.linkage})"
         cuts = tuple(Proposal(grouping=tree.cut(k), source=f"{name}, {k} groups") for k in pairs.sweep(self.max_groups))
@@ -72,41 +68,36 @@ def linkage_tree(pairs: Pairs, method: Linkage) -> MergeTree:
     """The whole merge tree; with one task it has no merges."""
     if len(pairs.tasks) == 1:
         return pairs.tree((), ())
-    rows = linkage(squareform(pairs.distances()), method)
+    distances = ward_distances(pairs.distances()) if method == "ward" else pairs.distances()
+    rows = linkage(squareform(distances), method)
     return pairs.tree([(int(a), int(b)) for a, b in rows[:, :2]], rows[:, 2].tolist())
 
 
-def refusal(pairs: Pairs, method: Linkage) -> str | None:
-    """Why this linkage does not apply to these pairs, None where it does."""
-    defect = euclidean_defect(pairs.distances()) if method == "ward" else 0.0
-    if defect <= TOLERANCE:
-        return None
-    return (
-        "ward linkage is left out: it needs Euclidean distances, and no points have these "
-        f"(negative part {defect:.2g} of the largest eigenvalue, allowed {TOLERANCE:g})"
-    )
+def ward_distances(distances: Array) -> Array:
+    """Distances of points whose inner products are the similarities, as ward linkage needs them.
 
-
-def euclidean_defect(distances: Array) -> float:
-    """How far distances are from those of points: ``max(0, -λ_min) / λ_max`` of ``B = -½ J D² J``, ``J = I - 11ᵀ/T``.
-
-    Distances are Euclidean exactly when B, the Gram matrix of the centred points, is positive semidefinite, that is
-    when this is 0. A pure number that does not depend on the unit; O(T³).
+    With similarities as inner products the squared distances are ``D²_ij = 2 (max(s) - s_ij) + 2 c``. Points with these
+    distances exist when ``B = -½ J D² J`` (``J = I - 11ᵀ/T``) has no negative eigenvalue; ``c ≥ 0`` is the smallest
+    constant for which that is so. It adds the same amount to the cost of every merge, so the tree does not depend on
+    it. O(T³).
 
     Args:
-        distances: Symmetric, zero diagonal, shape ``(T, T)``.
+        distances: ``max(s) - s_ij``, symmetric, zero diagonal, shape ``(T, T)``.
+
+    Returns:
+        Shape ``(T, T)``, zero diagonal.
 
     Example:
-        >>> round(euclidean_defect(np.array([[0.0, 3, 4], [3, 0, 5], [4, 5, 0]])), 12)  # a right triangle
-        0.0
-        >>> euclidean_defect(np.array([[0.0, 1, 1], [1, 0, 3], [1, 3, 0]])) > 0.1  # 3 > 1 + 1
+        >>> bool(np.allclose(ward_distances(np.array([[0, 9, 16], [9, 0, 25], [16, 25, 0]]) / 2)[0], [0, 3, 4]))
         True
 
     Source:
-        Schoenberg 1935, doi:10.2307/1968654; Gower 1982 for the centred form.
+        Gower 1982 for B; Lingoes 1971, doi:10.1007/BF02291398 for the constant.
     """
-    squares = distances**2
+    squares = 2.0 * distances
     gram = -0.5 * (squares - squares.mean(axis=0) - squares.mean(axis=1, keepdims=True) + squares.mean())
     eigenvalues = np.linalg.eigvalsh(gram)
-    top = float(np.abs(eigenvalues).max())
-    return max(0.0, -float(eigenvalues.min())) / top if top > 0 else 0.0
+    lacking = -float(eigenvalues.min())
+    if lacking > ROUND_OFF * float(np.abs(eigenvalues).max()):
+        squares = squares + 2.0 * lacking * (1.0 - np.eye(len(squares)))
+    return np.asarray(np.sqrt(squares))

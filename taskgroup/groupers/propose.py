@@ -23,7 +23,7 @@ def propose(
     ``mean_i (b_i - a_i) / max(a_i, b_i)`` on ``d_ij = max(s) - s_ij`` (a: mean distance within the group, b: to the
     nearest other), which is None for one group and for T.
 
-    Trees: the linkages (ward where valid), spectral bisection, those of the groupers, then average linkage of
+    Trees: the linkages, spectral bisection, those of the groupers, then average linkage of
     ``n_resampled`` draws from the affinity's error bars; each shape of tree once, see
     :func:`~taskgroup.groupers.candidates.distinct`.
 
@@ -57,10 +57,9 @@ def propose(
     found = _merged([*ends, *(p for result in results for p in result.proposals)])
     scored = [Proposal(grouping=p.grouping, source=p.source, score=silhouette(pairs, p.grouping)) for p in found]
     scored.sort(key=lambda p: (len(p.grouping), -(p.score or 0.0)))
-    standard, refusals = standard_trees(pairs)
     drawn, missing = resampled_trees(affinity, stage, n_resampled, seed)
-    trees = distinct([*standard, *(t for result in results for t in result.trees), *drawn])
-    notes = [*pairs.notes, *(note for result in results for note in result.notes), *refusals, *missing]
+    trees = distinct([*standard_trees(pairs), *(t for result in results for t in result.trees), *drawn])
+    notes = [*pairs.notes, *(note for result in results for note in result.notes), *missing]
     return Proposals(proposals=tuple(scored), trees=trees, notes=tuple(dict.fromkeys(notes)))
 
 

@@ -1,7 +1,6 @@
 """Looks at the tasks in the course of a training: the callback that hands the probe to a measure."""
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -10,7 +9,7 @@ from taskgroup.measures import Measure
 from taskgroup.nn.network import SharedNetwork
 from taskgroup.training.data import Rows
 from taskgroup.training.loop import Callback
-from taskgroup.training.losses import task_loss
+from taskgroup.training.losses import task_losses
 from taskgroup.training.probe import Probe
 
 
@@ -37,9 +36,7 @@ class Sampling(Callback):
         """The probe on ``batch``; stages without parameters have nothing to move and are left out of no slice."""
 
         def losses() -> Tensor:
-            outputs = self.network(batch.inputs)
-            columns = [task_loss(t, outputs[t.name], batch.labels[:, k]) for k, t in enumerate(self.tasks)]
-            return torch.stack(columns)
+            return task_losses(self.tasks, self.network(batch.inputs), batch)
 
         return Probe(self.tasks.names, self.network.shared_parameters(), losses, self.network, lr)
 

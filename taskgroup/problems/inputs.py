@@ -107,11 +107,12 @@ def _columns(frame: pd.DataFrame, forced: set[str]) -> Raw:
     texts = np.empty((len(frame), len(categorical)), object)
     for j, name in enumerate(categorical):
         texts[:, j] = [None if pd.isna(v) else _text(v) for v in frame[name].tolist()]
+    texts[texts == ""] = None
     return Raw(None, numbers, texts, (numeric, categorical))
 
 
 def _text(value: object) -> str:
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
 def _is_number(column: "pd.Series[Any]") -> bool:

@@ -112,8 +112,9 @@ class FrameSource:
 
 
 def plain(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Values present, as Python objects (whole floats as ints), indexed by their row numbers."""
+    """Values present, as Python objects (whole floats as ints), indexed by their row numbers; blank text is missing."""
     present = values.dropna()
+    present = present[[not (isinstance(v, str) and not v.strip()) for v in present]]
     listed = [int(v) if isinstance(v, float) and v.is_integer() else v for v in present.tolist()]
     objects = np.empty(len(listed), dtype=object)
     objects[:] = listed

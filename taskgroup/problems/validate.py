@@ -80,7 +80,7 @@ def _label_faults(task: Task, labels: np.ndarray, split: np.ndarray) -> list[str
     if fault:
         return [fault]
     train = labels[(split == TRAIN) & ~np.isnan(labels)]
-    if task.kind == "regression" and max(abs(train.mean()), abs(train.std() - 1)) > TOLERANCE:
+    if task.kind == "regression" and len(train) and max(abs(train.mean()), abs(train.std() - 1)) > TOLERANCE:
         return [
             f"problem.tasks.{task.name}: training labels should have mean 0 and scale 1, found {train.mean():.3g} and "
             f"{train.std():.3g}; Problem.from_arrays standardizes them"

@@ -1,5 +1,6 @@
 """The report: one HTML file that needs no network, and the figures beside it."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,13 +112,7 @@ def _gain_tiles(evidence: Evidence) -> list[Tile]:
 
 def _unbroken(text: str) -> str:
     """The same words with numbers kept on one line: no break before a unit, inside an interval or at ``all-``."""
-    for plain, unbroken in (
-        (" %", "\u00a0%"),
-        (f" {TIMES}", f"\u00a0{TIMES}"),
-        (", +", ",\u00a0+"),
-        (", -", ",\u00a0-"),
-    ):
-        text = text.replace(plain, unbroken)
+    text = re.sub(rf"(?<=\d) (?=[%kMGT{TIMES}])|(?<=,) (?=[+-])", "\u00a0", text)
     return text.replace("all-", "all\u2011")
 
 

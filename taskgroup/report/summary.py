@@ -63,7 +63,7 @@ def settings(evidence: Evidence) -> str:
 
 def _verdict(name: str, evidence: Evidence | None) -> list[str]:
     text = evidence.verdict.text if evidence else NO_EVIDENCE
-    return [f"{shorten(name, 40)}: {headline(evidence)}", *_indented(textwrap.wrap(printable(text), WIDTH - 2))]
+    return [f"{shorten(name, 36)}: {headline(evidence)}", *_indented(textwrap.wrap(printable(text), WIDTH - 2))]
 
 
 def _gains(evidence: Evidence) -> list[str]:
@@ -71,7 +71,7 @@ def _gains(evidence: Evidence) -> list[str]:
     rows = [
         ("against all-separate", evidence.gain_vs_separate, ""),
         ("against all-shared", evidence.gain_vs_shared, ""),
-        ("worst task", worst.gain_vs_separate, f"{shorten(worst.task, 36)} (against all-separate)"),
+        ("worst task", worst.gain_vs_separate, f"{shorten(worst.task, 24)} (against all-separate)"),
     ]
     cells = [(label, *_interval_cells(gain), note) for label, gain, note in rows]
     title = f"Gain: mean share of the error that is gone ({settings(evidence)})"

@@ -18,23 +18,26 @@ class Rows:
     Attributes:
         inputs: Shape ``(N, ...)``.
         labels: Shape ``(N, T)``, float32; NaN where missing.
+        whole: For each task whether every row has its label, shape ``(T,)``.
     """
 
     inputs: Tensor
     labels: Tensor
+    whole: tuple[bool, ...]
 
     @classmethod
     def of(cls, inputs: NDArray[np.generic], labels: NDArray[np.float64]) -> "Rows":
         """Rows from arrays; floats become float32, ids int64."""
         kept = torch.as_tensor(np.ascontiguousarray(inputs))
-        return cls(kept if kept.dtype == torch.int64 else kept.float(), torch.as_tensor(labels).float())
+        whole = tuple(bool(w) for w in ~np.isnan(labels).any(axis=0))
+        return cls(kept if kept.dtype == torch.int64 else kept.float(), torch.as_tensor(labels).float(), whole)
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def pick(self, index: Tensor) -> "Rows":
         """The rows at ``index``."""
-        return Rows(self.inputs[index], self.labels[index])
+        return Rows(self.inputs[index], self.labels[index], self.whole)
 
 
 def batches(rows: Rows, batch_size: int, n_batches: int, seed: int) -> Iterator[Rows]:

@@ -42,13 +42,13 @@ class Trained:
 def total_loss(model: MultiTaskModel, tasks: TaskSet, batch: Rows) -> Tensor:
     """Weighted sum over all heads of the mean loss of their labelled rows; heads without labels are left out."""
     outputs = model(batch.inputs, helpers=True)
-    column = {name: k for k, name in enumerate(tasks.names)}
-    total = torch.zeros(())
+    columns = dict(zip(tasks.names, zip(tasks, batch.labels.unbind(dim=1), batch.whole, strict=True), strict=True))
+    terms = []
     for head in model.heads_info:
-        labels = batch.labels[:, column[head.task]]
-        if not torch.isnan(labels).all():
-            total = total + tasks[head.task].weight * task_loss(tasks[head.task], outputs[head.name], labels)
-    return total
+        task, labels, whole = columns[head.task]
+        if whole or not torch.isnan(labels).all():
+            terms.append(task.weight * task_loss(task, outputs[head.name], labels, whole=whole))
+    return torch.stack(terms).sum()
 
 
 def train(

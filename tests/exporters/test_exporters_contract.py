@@ -46,5 +46,5 @@ def test_unknown_options_are_refused(name: str) -> None:
 
 
 def test_unknown_format_names_the_nearest() -> None:
-    with pytest.raises(InputError, match="export format should be one of .* found `mermaidd`, did you mean `mermaid`"):
+    with pytest.raises(InputError, match=r"export format should be one of .* found `mermaidd`, did you mean `mermaid`"):
         EXPORTERS["mermaidd"]

@@ -32,10 +32,6 @@ def grouper(request: pytest.FixtureRequest) -> Grouper:
     return made
 
 
-def is_ward(grouper: Grouper) -> bool:
-    return getattr(grouper, "linkage", None) == "ward"
-
-
 def answers(found: Proposals) -> tuple[object, ...]:
     """Everything a result says, without the order of the tasks."""
     groupings = [(parts(p.grouping), p.source) for p in found.proposals]
@@ -67,7 +63,7 @@ def test_partitions_of_exactly_the_given_names_from_coarse_to_fine(grouper: Grou
 
 
 def test_sweeps_every_number_of_groups(grouper: Grouper) -> None:
-    matrix = EXACT_GROUPS if is_ward(grouper) else planted_matrix((3, 2, 3), 0.2, 0)[0]
+    matrix = planted_matrix((3, 2, 3), 0.2, 0)[0]
     found = grouper(affinity_of(matrix))
     last = getattr(grouper, "max_groups", None) or len(matrix) - 1
     assert [len(p.grouping) for p in found.proposals] == list(range(2, last + 1))
@@ -100,9 +96,7 @@ def test_the_diagonal_does_not_count(grouper: Grouper) -> None:
 def test_planted_groups_are_found(grouper: Grouper, sizes: tuple[int, ...], noise: float, seed: int) -> None:
     matrix, labels = planted_matrix(sizes, noise, seed)
     found = grouper(affinity_of(matrix))
-    if is_ward(grouper) and not found.proposals:
-        assert "ward" in " ".join(found.notes)
-    elif len(sizes) <= (getattr(grouper, "max_groups", None) or 9):
+    if len(sizes) <= (getattr(grouper, "max_groups", None) or 9):
         truth = parts(Grouping(tasks=NAMES[: len(labels)], labels=labels))
         assert [parts(p.grouping) for p in found.proposals if len(p.grouping) == len(sizes)] == [truth]
 
@@ -161,8 +155,7 @@ def test_unknown_entries_are_named_and_do_not_hide_the_groups(grouper: Grouper) 
     found = grouper(with_unknown(matrix, (0, 1), (1, 0), (2, 5)))
     assert "3 of 56 affinities at `trunk` are unknown" in " ".join(found.notes)
     assert "count as neutral (similarity 0): 1" in " ".join(found.notes)
-    if not is_ward(grouper):
-        assert parts(found.proposals[0].grouping) == parts(Grouping(tasks=NAMES[:8], labels=labels))
+    assert parts(found.proposals[0].grouping) == parts(Grouping(tasks=NAMES[:8], labels=labels))
 
 
 def test_nothing_known(grouper: Grouper) -> None:
@@ -176,7 +169,7 @@ def test_a_task_without_any_evidence_stays_in_the_answer(grouper: Grouper) -> No
     matrix[2, :] = matrix[:, 2] = np.nan
     found = grouper(affinity_of(matrix))
     assert "10 of 30 affinities" in " ".join(found.notes)
-    assert bool(found.proposals) != is_ward(grouper)
+    assert found.proposals
     assert all(p.grouping.tasks == NAMES[:6] for p in found.proposals)
 
 

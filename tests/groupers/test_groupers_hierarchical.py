@@ -8,7 +8,7 @@ from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import pdist, squareform
 
 from taskgroup.core.affinity import Array
-from taskgroup.groupers.hierarchical import Hierarchical, Linkage, euclidean_defect, linkage_tree, refusal
+from taskgroup.groupers.hierarchical import Hierarchical, Linkage, linkage_tree, ward_distances
 from taskgroup.groupers.pairs import Pairs
 
 U = np.sqrt(1.5)  # similarities of BALANCED are U, 0 and -U: gains 6, 3, 0 less their mean 3, over their rms sqrt(6)
@@ -56,46 +56,45 @@ def test_ties_go_by_name() -> None:
     assert parts(found.proposals[1].grouping) == {frozenset("ab"), frozenset("c"), frozenset("d")}
 
 
-def test_ward_is_refused_where_no_points_have_the_distances() -> None:
-    pairs = pairs_of(four_points())  # a and b coincide, yet c is 4 from the one and 6 from the other
-    assert "needs Euclidean distances" in str(refusal(pairs, "ward"))
-    assert refusal(pairs, "average") is None
-    found = Hierarchical(linkage="ward")(affinity_of([[0, 5, 1, 1], [5, 0, 1, 2], [1, 1, 0, 4], [1, 2, 4, 0]]))
-    assert (found.proposals, found.trees) == ((), ())
-    assert len(found.notes) == 1
-    assert found.notes[0].startswith("ward linkage is left out")
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_ward_equals_that_of_the_points(seed: int) -> None:
     points = np.random.default_rng(seed).normal(size=(7, 3))
     points[6] = points[0]  # the nearest pair has distance 0, as in every matrix max(s) - s
-    pairs = pairs_of(squareform(pdist(points)), "gfedcba")
-    assert refusal(pairs, "ward") is None
-    tree = linkage_tree(pairs, "ward")
+    tree = linkage_tree(pairs_of(squareform(pdist(points)) ** 2 / 2, "gfedcba"), "ward")
     expected = linkage(points, "ward")
-    assert tree.heights == pytest.approx(expected[:, 2])
+    assert tree.heights == pytest.approx(expected[:, 2], abs=1e-6)
     below = [frozenset(name) for name in "abcdefg"]
     for a, b in expected[:, :2].astype(int):
         below.append(below[a] | below[b])
     assert [names for names, _ in clades(tree)] == below[7:]
 
 
-def test_ward_groups_where_it_is_valid() -> None:
+def test_ward_finds_points_where_similarities_are_no_inner_products() -> None:
+    distances = ward_distances(four_points())  # a and b coincide, yet c is 4 from the one and 6 from the other
+    squares = distances**2
+    centre = np.eye(4) - 0.25
+    eigenvalues = np.linalg.eigvalsh(-0.5 * centre @ squares @ centre)
+    assert eigenvalues.min() == pytest.approx(0, abs=1e-9)
+    added = (squares - 2 * four_points())[np.triu_indices(4, 1)]
+    assert added == pytest.approx(np.full(6, added[0]))
+    assert added[0] > 0.1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_constant_does_not_change_the_tree_of_ward(seed: int) -> None:
+    noise = np.random.default_rng(seed).uniform(0, 4, size=(8, 8))
+    distances = np.triu(noise, 1) + np.triu(noise, 1).T
+    further = distances + 3 * (1 - np.eye(8))
+    there = [names for names, _ in clades(linkage_tree(pairs_of(distances, "hgfedcba"), "ward"))]
+    # pairs_of(further) would lose the constant again in max(s) - s, so the linkage is asked directly
+    rows = linkage(squareform(ward_distances(further)), "ward")
+    below = [frozenset(name) for name in "abcdefgh"]
+    for a, b in rows[:, :2].astype(int):
+        below.append(below[a] | below[b])
+    assert there == below[8:]
+
+
+def test_ward_groups_by_hand() -> None:
     found = Hierarchical(linkage="ward")(affinity_of(np.kron(np.eye(3), np.ones((2, 2))), names="abcdef"))
     assert found.notes == ()
     assert parts(found.proposals[1].grouping) == {frozenset("ab"), frozenset("cd"), frozenset("ef")}
-
-
-def test_euclidean_defect_by_hand() -> None:
-    # B of the distances 1, 1, 3 has the eigenvalues 9/2, 0 and -5/6: the side 3 is longer than 1 + 1.
-    assert euclidean_defect(np.array([[0, 1, 1], [1, 0, 3], [1, 3, 0.0]])) == pytest.approx((5 / 6) / (9 / 2))
-    assert euclidean_defect(np.zeros((3, 3))) == 0
-    assert euclidean_defect(np.zeros((1, 1))) == 0
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_points_have_no_defect(seed: int) -> None:
-    points = np.random.default_rng(seed).normal(size=(8, 2))
-    assert euclidean_defect(squareform(pdist(points))) < 1e-12
-    assert euclidean_defect(squareform(pdist(points, "cityblock"))) > 1e-3

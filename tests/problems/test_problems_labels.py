@@ -137,11 +137,13 @@ def test_faults_of_every_section_come_at_once(tmp_path: Path) -> None:
     for found in (
         "did you mean `width`?",
         "`age` should be finite",
-        "problem.tasks.words",
+        "problem.tasks.words: regression labels should be finite numbers",
         "test should have labelled rows",
+        "problem.tasks.churn: train, val and test should each have two different labels",
+        "problem.tasks.one: a binary task should have at least two classes, found 1",
     ):
         assert sum(found in f for f in faults) == 1, faults
-    assert len(faults) == 4
+    assert len(faults) == 6
 
 
 def test_every_missing_column_is_named(tmp_path: Path) -> None:

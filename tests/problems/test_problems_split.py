@@ -37,7 +37,8 @@ def test_unknown_words_in_a_split_column_are_named(tmp_path: Path) -> None:
         tmp_path, path=write(frame, tmp_path / "a.csv"), tasks=CHURN, inputs=INPUTS, split={"column": "part"}
     )
     assert faults == (
-        "problem.split.column: `part` should hold train, val, test (or be empty where unused), found `holdout`, `trian`",
+        "problem.split.column: `part` should hold train, val, test (or be empty where unused), "
+        "found `holdout`, `trian`",
     )
 
 
@@ -60,6 +61,14 @@ def test_time_order_cuts_earliest_from_latest_and_ties_keep_file_order(tmp_path:
     problem = load(tmp_path, path=path, tasks={"spend": {"kind": "regression"}}, inputs=INPUTS, split=split)
     # in order: rows 1, 5 (January), 2, 3, 6, 7 (February), 0, 4 (March)
     np.testing.assert_array_equal(problem.split, [TEST, TRAIN, TRAIN, TRAIN, TEST, TRAIN, VAL, VAL])
+
+
+def test_many_ties_keep_file_order_too(tmp_path: Path) -> None:
+    frame = customers(200).assign(day=np.arange(200) % 3)
+    path = write(frame, tmp_path / "a.csv")
+    problem = load(tmp_path, path=path, tasks={"spend": {"kind": "regression"}}, inputs=INPUTS, split={"time": "day"})
+    ordered = [row for day in range(3) for row in range(day, 200, 3)]
+    np.testing.assert_array_equal(problem.split[ordered], [TRAIN] * 120 + [VAL] * 40 + [TEST] * 40)
 
 
 def test_what_a_time_column_may_not_hold(tmp_path: Path) -> None:

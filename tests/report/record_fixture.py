@@ -105,7 +105,7 @@ def make_trials(
         adapters = tuple(AdapterSpec(stage=s, size=k) for s, k in zip(stages, sizes, strict=True) if k)
         architecture = Architecture(topology=topology, adapters=adapters)
         cost = cost_of(architecture)
-        state = "over limit" if cost.params_ratio > 6.5 and origin == "sampler" else "complete"
+        state = "over limit" if cost.params_ratio > 5.6 and origin == "sampler" else "complete"
         if origin == "sampler" and number % 7 == 5:
             state = "pruned"
         if number == 17:
@@ -150,7 +150,7 @@ def _candidate(
     if number < 5:
         branched = Topology.branched(tree.cut(n_groups), stages, 2)
         return f"proposal: hierarchical(average), {n_groups} groups", branched, none
-    splits = sorted(rng.integers(rng.integers(1, len(stages)), len(stages) + 1, len(tree.merges)), reverse=True)
+    splits = sorted(rng.integers(rng.integers(1, len(stages) + 1), len(stages) + 1, len(tree.merges)), reverse=True)
     sizes = [int(k) for k in rng.choice([0, 0, 0, 4, 8], len(stages))]
     return "sampler", tree.topology(stages, [int(s) for s in splits]), sizes
 

@@ -9,6 +9,7 @@ from taskgroup.core.record import Record
 from taskgroup.core.spec import Spec
 from taskgroup.report import summary
 from taskgroup.report.summary import HEADLINES, headline
+from taskgroup.report.text import TIMES
 
 
 def test_it_says_what_a_user_must_know(tmp_path: Path) -> None:
@@ -23,7 +24,7 @@ def test_it_says_what_a_user_must_know(tmp_path: Path) -> None:
     line = next(line for line in text.splitlines() if "against all-shared" in line)
     assert line.split() == ["against", "all-shared", *evidence.gain_vs_shared.percent().split()]
     assert evidence.worst.task in next(line for line in text.splitlines() if "worst task" in line)
-    assert f"{cost.macs_ratio:.2f} × all-shared" in text
+    assert f"{cost.macs_ratio:.2f} {TIMES} all-shared" in text
     assert text.splitlines()[-2:] == [f"Files in {tmp_path}", "  report.html  the report, opens in any browser"]
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -15,13 +14,11 @@ from numpy.typing import NDArray
 from taskgroup.core.affinity import TRUNK, Affinity
 from taskgroup.core.record import Proposals
 from taskgroup.report.plots.dendrogram import leaf_order
+from taskgroup.report.plots.sheet import Sheet
 from taskgroup.report.plots.style import DIVERGING, FAINT, INK, LINE, MUTED, NAME_WIDTH, text_width
 from taskgroup.report.text import MINUS, shorten
 
 Array = NDArray[np.float64]
-
-GAP = 0.32
-"""Inches between two rows of small squares, for their titles."""
 
 N_NUMBERED = 12
 """Up to this many tasks the cells carry their values."""
@@ -35,7 +32,7 @@ def draw_affinity(affinity: Affinity, proposals: Proposals) -> Figure:
     limit = max([1.0, *(float(np.nanmax(np.abs(m))) for m in matrices.values() if not np.isnan(m).all())])
     norm = Normalize(-limit, limit)
     small = [s for s in affinity.stages if s != TRUNK]
-    sheet = _Sheet(len(names), text_width(names), len(small))
+    sheet = Sheet(len(names), text_width(names), len(small))
     _heatmap(sheet.main, matrices[TRUNK], norm)
     _mark_uncertain(sheet.main, uncertain(affinity, TRUNK)[np.ix_(order, order)])
     if len(names) <= N_NUMBERED:
@@ -46,40 +43,6 @@ def draw_affinity(affinity: Affinity, proposals: Proposals) -> Figure:
         axes.set_title(shorten(stage, int(11 * sheet.small)), size=8.5, weight="normal", pad=3)
     _colour_scale(sheet, norm)
     return sheet.figure
-
-
-class _Sheet:
-    """One large square, small squares beside it down to the same bottom, and a colour scale; in inches."""
-
-    def __init__(self, n_tasks: int, name_width: float, n_small: int) -> None:
-        side = max(2.6, min(7.5, 0.46 * n_tasks))
-        n_columns = 2 if n_small <= 6 else 3
-        n_rows = -(-n_small // n_columns)
-        self.small = (side + GAP) / n_rows - GAP if n_rows > 1 else min(side, 2.0)
-        left, below = name_width + 0.45, 0.8 * name_width + 0.55
-        right = left + side + 0.35
-        bar = right + n_columns * (self.small + 0.15)
-        self.size = (max(bar, right + 2.75) + 0.95, 0.45 + side + below)
-        self.figure = Figure(figsize=self.size)
-        FigureCanvasAgg(self.figure)
-        self.main = self._axes(left, 0.45, side, side)
-        self.panels = [
-            self._axes(
-                right + (k % n_columns) * (self.small + 0.15),
-                0.45 + (k // n_columns) * (self.small + GAP),
-                self.small,
-                self.small,
-            )
-            for k in range(n_small)
-        ]
-        self.bar = self._axes(bar + 0.1, 0.45, 0.14, side)
-        self.legend_at = (right / self.size[0], (below - 0.1) / self.size[1])
-
-    def _axes(self, left: float, top: float, width: float, height: float) -> Axes:
-        total_width, total_height = self.size
-        return self.figure.add_axes(
-            (left / total_width, 1 - (top + height) / total_height, width / total_width, height / total_height)
-        )
 
 
 def uncertain(affinity: Affinity, stage: str) -> NDArray[np.bool_]:
@@ -102,7 +65,7 @@ def _spread(affinity: Affinity, stage: str) -> float:
 
 def _heatmap(axes: Axes, matrix: Array, norm: Normalize) -> None:
     axes.set_facecolor(FAINT)
-    axes.imshow(matrix, cmap=DIVERGING, norm=norm, interpolation="nearest")
+    axes.imshow(matrix, cmap=DIVERGING, norm=norm, interpolation="none")
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set(visible=True, color=LINE, linewidth=0.6)
@@ -135,7 +98,7 @@ def _label_axes(axes: Axes, names: Sequence[str]) -> None:
     axes.set(title="Whole trunk", xlabel="target: the task that is affected", ylabel="source: the task that is trained")
 
 
-def _colour_scale(sheet: _Sheet, norm: Normalize) -> None:
+def _colour_scale(sheet: Sheet, norm: Normalize) -> None:
     bar = sheet.figure.colorbar(ScalarMappable(norm, DIVERGING), cax=sheet.bar)
     bar.set_label("← helps less  ·  centred affinity  ·  helps more →", color=INK)
     outline: Any = bar.outline

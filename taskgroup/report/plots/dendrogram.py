@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.cluster.hierarchy import dendrogram
+from scipy.cluster.hierarchy import dendrogram, leaves_list
 
 from taskgroup.core.record import Proposals
 from taskgroup.report.plots.style import BLUE, MUTED, NAME_WIDTH, new_figure, text_width
@@ -27,9 +27,10 @@ def draw_dendrogram(proposals: Proposals, tasks: Sequence[str]) -> Figure:
     axes.tick_params(axis="y", length=0, pad=8)
     axes.spines["left"].set_visible(False)
     axes.set_title(_title(proposals, len(names)))
-    axes.set_xlabel("height of the merge (distance; 0 = most alike)")
-    if len(names) < 2:
-        axes.xaxis.set_visible(False)
+    if len(names) > 1:
+        axes.set_xlabel("height of the merge (distance; 0 = most alike)")
+    else:
+        axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
     return figure
 
@@ -39,8 +40,7 @@ def leaf_order(proposals: Proposals, tasks: Sequence[str]) -> list[int]:
     if not proposals.trees or len(tasks) < 2:
         return list(range(len(tasks)))
     tree = proposals.trees[0].tree
-    leaves = dendrogram(tree.linkage(), no_plot=True)["leaves"]
-    return [tasks.index(tree.tasks[k]) for k in leaves]
+    return [tasks.index(tree.tasks[k]) for k in leaves_list(tree.linkage())]
 
 
 def _draw_links(axes: Axes, proposals: Proposals) -> list[float]:

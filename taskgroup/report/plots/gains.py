@@ -8,7 +8,7 @@ from matplotlib.ticker import FuncFormatter
 from taskgroup.core.gain import Interval
 from taskgroup.core.spec import Evidence
 from taskgroup.report.plots.style import BLUE, FAINT, INK, NAME_WIDTH, VERMILLION, new_figure, text_width
-from taskgroup.report.text import plural, shorten
+from taskgroup.report.text import MINUS, plural, shorten
 
 MEAN = "mean over tasks"
 
@@ -44,7 +44,7 @@ def draw_gains(evidence: Evidence) -> Figure:
 def signed_percent(value: float, _position: int | None = None) -> str:
     """Tick label of a share."""
     text = f"{100 * value:+.4g}" if abs(value) > 1e-12 else "0"
-    return text.replace("-", "−")
+    return text.replace("-", MINUS)
 
 
 def _intervals(axes: Axes, gains: list[Interval], shift: float, colour: str, marker: str, label: str) -> None:

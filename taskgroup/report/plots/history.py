@@ -35,7 +35,7 @@ def _completed(axes: Axes, trials: Sequence[TrialRow]) -> None:
     done = [(t.number, t.gain, t.origin == "sampler") for t in trials if t.gain is not None]
     axes.grid(visible=True)
     axes.axhline(0, color=INK, linewidth=0.8)
-    best = np.maximum.accumulate([gain for _, gain, _ in done]) if done else []
+    best = np.maximum.accumulate(np.array([gain for _, gain, _ in done]))
     axes.plot([n for n, _, _ in done], best, color=BLUE, linewidth=1.4, drawstyle="steps-post", label="best so far")
     for sampled, marker, colour, label in (
         (True, "o", LINE, "sampled"),

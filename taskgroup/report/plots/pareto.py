@@ -10,6 +10,7 @@ from taskgroup.core.record import TrialRow
 from taskgroup.core.spec import Cost
 from taskgroup.report.plots.gains import signed_percent
 from taskgroup.report.plots.style import BLUE, GREEN, INK, LINE, ORANGE, VERMILLION, new_figure
+from taskgroup.report.text import TIMES
 
 Point = tuple[float, float]
 
@@ -27,8 +28,8 @@ def draw_pareto(trials: Sequence[TrialRow], chosen: str) -> Figure:
     left, right = figure.subplots(1, 2, sharey=True)
     _panel(left, trials, chosen, lambda cost: cost.macs_ratio)
     _panel(right, trials, chosen, lambda cost: cost.params_ratio)
-    left.set(xlabel="multiply-accumulates (× all-shared)", ylabel="validation gain against all-separate (%)")
-    right.set(xlabel="parameters (× all-shared)")
+    left.set(xlabel=f"multiply-accumulates ({TIMES} all-shared)", ylabel="validation gain against all-separate (%)")
+    right.set(xlabel=f"parameters ({TIMES} all-shared)")
     left.yaxis.set_major_formatter(FuncFormatter(signed_percent))
     figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=5, handletextpad=0.4)
     return figure

@@ -23,11 +23,12 @@ FONT_SIZE = 9.0
 NAME_WIDTH = 30
 """Characters of a task name in a figure; tables hold the whole name."""
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "Helvetica"],  # alike in width: browsers may lack the first
     "font.size": FONT_SIZE,
     "text.color": INK,
+    "text.hinting": "none",  # as wide at every resolution as measured
     "text.parse_math": False,  # a dollar in a task name is a dollar
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
