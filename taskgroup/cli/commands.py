@@ -1,11 +1,15 @@
 """The commands."""
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from taskgroup.errors import InputError
+
+if TYPE_CHECKING:
+    from taskgroup.core.record import Record
+    from taskgroup.pipeline.config import Config
 
 Set = Annotated[
     Optional[list[str]],  # noqa: UP045 (typer reads this form)
@@ -24,16 +28,22 @@ def run(
 
     The same command again goes on where an earlier one stopped; a finished job is shown at once.
     """
-    from taskgroup.cli.progress import terminal_progress
     from taskgroup.pipeline.config import load_config
-    from taskgroup.pipeline.job import run_job
+    from taskgroup.pipeline.folder import Folder
     from taskgroup.report import summary
 
     settings = load_config(config, overrides or [])
     folder = out or Path("results") / settings.name
+    record = Folder(folder).finished(settings.to_dict()) or _work(config, settings, folder, workers, storage)
+    typer.echo(summary(record.name, record.spec, folder))
+
+
+def _work(path: Path, settings: "Config", folder: Path, workers: int, storage: str | None) -> "Record":
+    from taskgroup.cli.progress import terminal_progress
+    from taskgroup.pipeline.job import run_job
+
     with terminal_progress() as progress:
-        record = run_job(settings, folder, workers=workers, progress=progress, base=config.parent, storage=storage)
-    typer.echo(summary(record, folder))
+        return run_job(settings, folder, workers=workers, progress=progress, base=path.parent, storage=storage)
 
 
 def show(
@@ -42,12 +52,13 @@ def show(
     """Show a plan: a finished job, or a spec."""
     from taskgroup.exporters import load_spec
     from taskgroup.pipeline.folder import Folder
-    from taskgroup.report import spec_summary, summary
+    from taskgroup.report import summary
 
     if target.is_dir():
-        typer.echo(summary(Folder(target).record(), target))
+        record = Folder(target).record()
+        typer.echo(summary(record.name, record.spec, target))
     else:
-        typer.echo(spec_summary(load_spec(target)))
+        typer.echo(summary(target.name, load_spec(target)))
 
 
 def export(

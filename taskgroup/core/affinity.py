@@ -68,15 +68,23 @@ class Affinity:
         ``c[i, j] = (a[i, j] - mean_{k≠j} a[k, j]) / s`` with ``s`` the root mean square of all centred off-diagonal
         entries of the matrix (1 where they are all zero). The diagonal is NaN. Shape ``(T, T)``.
         """
+        centred, spread = self._centred_raw(stage)
+        return np.asarray(centred / spread)
+
+    def centred_stderr(self, stage: str = TRUNK) -> Array:
+        """Standard errors in the unit of :meth:`centred`, shape ``(T, T)``; NaN where unknown."""
+        return np.asarray(self.stderr[self.stages.index(stage)] / self._centred_raw(stage)[1])
+
+    def _centred_raw(self, stage: str) -> tuple[Array, float]:
+        """Columns less their means, and the unit to divide by."""
         matrix = self.slice(stage).copy()
         np.fill_diagonal(matrix, np.nan)
         known = ~np.isnan(matrix)
-        n_known = known.sum(axis=0)
-        means = np.where(known, matrix, 0.0).sum(axis=0) / np.maximum(n_known, 1)
+        means = np.where(known, matrix, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
         centred = matrix - means
         centred[np.abs(centred) <= 1e-12 * np.maximum(np.abs(means), 1e-300)] = 0.0  # round-off of a constant column
         spread = float(np.sqrt(np.mean(centred[known] ** 2))) if known.any() else 0.0
-        return np.asarray(centred / spread if spread > 0 else centred)
+        return centred, spread if spread > 0 else 1.0
 
     def similarity(self, stage: str = TRUNK) -> Array:
         """Symmetrization ``centred-mean``: ``(c + cᵀ) / 2`` of :meth:`centred`; unknown pairs are 0, the diagonal too.

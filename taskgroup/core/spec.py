@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from taskgroup.core.gain import Interval
 from taskgroup.core.task import Frozen, TaskSet
-from taskgroup.core.topology import Topology
+from taskgroup.core.topology import Module, Topology
 from taskgroup.core.validation import sentences
 from taskgroup.errors import InputError
 
@@ -68,14 +68,18 @@ class Architecture(Frozen):
                 raise ValueError(f"helper `{helper.task}` along `{helper.along}` should name two tasks, and only once")
         return self
 
+    def adapter_of(self, module: Module) -> AdapterSpec | None:
+        """The adapters behind one copy of a stage; copies that serve one task have none, nor does size 0 count."""
+        if len(module.tasks) < 2:
+            return None
+        stage = self.topology.stages[module.stage]
+        return next((a for a in self.adapters if a.stage == stage and a.size), None)
+
     @property
     def fingerprint(self) -> str:
         """Hash of what would be built: entries of size 0, and adapters where no copy is shared, do not count."""
-        live = [
-            a.model_dump()
-            for a in self.adapters
-            if a.size and any(len(tasks) > 1 for tasks in self.topology.groups(self.topology.stages.index(a.stage)))
-        ]
+        modules = self.topology.modules()
+        live = [a.model_dump() for a in self.adapters if any(self.adapter_of(m) is a for m in modules)]
         return digest([self.topology.model_dump(), live, [h.model_dump() for h in self.helpers]])
 
 
@@ -124,7 +128,15 @@ class ArmEvidence(Frozen):
 class Verdict(Frozen):
     """The answer in one code and one sentence."""
 
-    code: Literal["share_everything", "separate_everything", "better_than_both", "better_than_separate", "not_enough"]
+    code: Literal[
+        "share_everything",
+        "separate_everything",
+        "better_than_both",
+        "as_good_as_separate",
+        "as_good_as_shared",
+        "best_within_limits",
+        "not_enough",
+    ]
     text: str
 
 

@@ -44,6 +44,10 @@ class Topology(Frozen):
     def _check_tree(self) -> Self:
         if len(self.matrix) != len(self.stages) or not self.stages:
             raise ValueError(f"matrix should have one row a stage ({len(self.stages)}), found {len(self.matrix)} rows")
+        for what, names in (("task", self.tasks), ("stage", self.stages)):
+            repeated = sorted({n for n in names if names.count(n) > 1})
+            if repeated:
+                raise ValueError(f"{what} names should be unique, found {', '.join(repeated)} more than once")
         for stage, row in zip(self.stages, self.matrix, strict=True):
             if len(row) != len(self.tasks):
                 raise ValueError(

@@ -1,7 +1,9 @@
 """Turns pydantic's errors into one sentence a fault: the field, the rule, what was found, a hint."""
 
 import types
-from typing import Any, Union, get_args, get_origin
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,10 +22,10 @@ def sentences(error: ValidationError, model: type[BaseModel], source: str) -> li
 
 
 def _sentence(fault: Any, model: type[BaseModel]) -> str:
-    path = ".".join(str(part) for part in fault["loc"])
+    place = _walk(model, fault["loc"])
+    path = ".".join(place.shown)
     if fault["type"] == "extra_forbidden":
-        hint = did_you_mean(str(fault["loc"][-1]), _keys(model, fault["loc"][:-1]))
-        return f"`{path}` is not a known key{hint}"
+        return f"`{path}` is not a known key{did_you_mean(str(fault['loc'][-1]), place.keys)}"
     if fault["type"] == "missing":
         return f"`{path}` is missing"
     text = fault["msg"].removeprefix("Value error, ")
@@ -38,21 +40,51 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _keys(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
-    """Keys that are allowed at ``path`` inside ``model`` (all that could be meant, where a union leaves it open)."""
-    models = [model]
+@dataclass(frozen=True)
+class _Place:
+    """Where a fault is: the path as the user wrote it, and the keys that are known one level above its end."""
+
+    shown: list[str]
+    keys: list[str]
+
+
+def _walk(model: type[BaseModel], path: Sequence[Any]) -> _Place:
+    """Follow pydantic's path, which names the tag of a union where the user's file has nothing."""
+    shown: list[str] = []
+    annotation: Any = model
+    keys: list[str] = []
     for part in path:
-        found: list[type[BaseModel]] = []
-        for m in models:
-            if part in m.model_fields:
-                found += _models_in(m.model_fields[part].annotation)
-        models = found or models
-    return sorted({info.alias or name for m in models for name, info in m.model_fields.items()})
+        choices = _union(annotation)
+        if len(choices) > 1 and not any(part in m.model_fields for m in choices):
+            tagged = [m for m in choices if part in (m.__name__, *_tags(m))]
+            if tagged:
+                annotation = tagged[0]
+                continue
+        shown.append(str(part))
+        keys = sorted({info.alias or name for m in choices for name, info in m.model_fields.items()})
+        fields = [m.model_fields[part] for m in choices if part in m.model_fields]
+        annotation = fields[0].annotation if fields else _inside(annotation)
+    return _Place(shown, keys)
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def _union(annotation: Any) -> list[type[BaseModel]]:
+    """The models that may stand at an annotation; none for containers and plain values."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if get_origin(annotation) in (Union, types.UnionType, list, tuple, dict) or get_args(annotation):
-        return [m for inner in get_args(annotation) for m in _models_in(inner)]
+    if get_origin(annotation) in (Union, types.UnionType, Annotated):
+        return [m for inner in get_args(annotation) for m in _union(inner)]
     return []
+
+
+def _tags(model: type[BaseModel]) -> list[Any]:
+    """Values of the model's literal fields, by which a union may tell it from others."""
+    literals = [f.annotation for f in model.model_fields.values() if get_origin(f.annotation) is Literal]
+    return [value for literal in literals for value in get_args(literal)]
+
+
+def _inside(annotation: Any) -> Any:
+    """What a container holds: the values of a mapping, the items of a sequence; through optionals."""
+    for candidate in (annotation, *get_args(annotation)):
+        if get_origin(candidate) in (dict, list, tuple):
+            return next((a for a in reversed(get_args(candidate)) if a is not Ellipsis), None)
+    return None

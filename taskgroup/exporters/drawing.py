@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from taskgroup.core.spec import AdapterSpec, Architecture
+from taskgroup.core.text import printable
 from taskgroup.core.topology import Module
 
 
@@ -72,14 +73,8 @@ class Drawing:
         return cls(tuple(nodes), tuple(edges))
 
 
-def printable(text: str) -> str:
-    """Control characters, line ends and the like as backslash escapes: no format here can hold them as they are."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def _stage_node(architecture: Architecture, module: Module) -> Node:
     stage = architecture.topology.stages[module.stage]
-    found = [a for a in architecture.adapters if a.stage == stage and a.size and len(module.tasks) > 1]
     tasks = tuple(map(printable, module.tasks))
     id = f"s{module.stage}_{module.copy}"
-    return Node(id, "stage", printable(stage), tasks, module.copy, found[0] if found else None)
+    return Node(id, "stage", printable(stage), tasks, module.copy, architecture.adapter_of(module))

@@ -57,7 +57,7 @@ class Plan:
 
     def summary(self) -> str:
         """The plan in words."""
-        return summary(self.record, self.folder)
+        return summary(self.record.name, self.spec, self.folder)
 
     def __str__(self) -> str:
         return self.summary()
@@ -116,4 +116,4 @@ def _resolve(problem: Any, space: Any) -> tuple[Config, Path]:
     elif problem is not None:
         data = {**data, "problem": dict(problem)}
         data.setdefault("name", str(problem.get("name", "plan")))
-    return parse_config(data, source), base
+    return parse_config(data, source, base), base

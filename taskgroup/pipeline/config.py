@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from taskgroup.core.spec import digest
 from taskgroup.core.task import Frozen
@@ -179,72 +179,25 @@ class Config(Frozen):
         return self.model_dump(mode="json")
 
 
-def parse_config(data: Any, source: str) -> Config:
-    """Config from plain data.
+def parse_config(data: Any, source: str, base: Path) -> Config:
+    """Config from plain data; method options and data are looked at only where something else is wrong already.
+
+    Args:
+        data: Sections by name.
+        source: File or object that the data came from, for the sentences.
+        base: Folder that relative paths start from.
 
     Raises:
-        InputError: With one sentence per fault.
+        InputError: With one sentence per fault, those of methods and data among them.
     """
     if not isinstance(data, Mapping):
         raise InputError(f"{source}: a config should be a mapping of sections, found {type(data).__name__}")
-    faults: list[str] = []
-    config: Config | None = None
     try:
-        config = Config.model_validate(data)
+        return Config.model_validate(data)
     except ValidationError as error:
-        faults += sentences(error, Config, source)
-    faults += _method_faults(data, source)
-    if faults or config is None:
-        raise InputError(faults)
-    return config
+        from taskgroup.pipeline.faults import deeper_faults
 
-
-def _method_faults(data: Mapping[str, Any], source: str) -> list[str]:
-    """Faults in the names and options that tables decide, which the config's own model leaves open."""
-    from taskgroup.adapters import ADAPTERS
-    from taskgroup.exporters import EXPORTERS
-    from taskgroup.groupers import GROUPERS
-    from taskgroup.measures import MEASURES
-    from taskgroup.nn.trunk import TRUNKS
-
-    checks: list[tuple[str, Any, str, Any]] = []
-    trunk = data.get("trunk")
-    if isinstance(trunk, Mapping) and "name" in trunk:
-        checks.append(("trunk", TRUNKS, "name", trunk))
-    affinity = _at(data, "measure", "affinity")
-    if isinstance(affinity, Mapping):
-        checks.append(("measure.affinity", MEASURES, "method", affinity))
-    groupers = _at(data, "propose", "groupers")
-    for k, grouper in enumerate(groupers if isinstance(groupers, Sequence) else []):
-        checks.append((f"propose.groupers.{k}", GROUPERS, "method", grouper))
-    faults = [
-        fault for path, table, key, options in checks for fault in _option_faults(path, table, key, options, source)
-    ]
-    kind, formats = _at(data, "search", "adapters", "kind"), _at(data, "export", "formats")
-    named: list[tuple[str, Any, str]] = [("search.adapters.kind", ADAPTERS, kind)] if isinstance(kind, str) else []
-    named += [("export.formats", EXPORTERS, f) for f in (formats if isinstance(formats, list) else [])]
-    for path, table, name in named:
-        if name not in table.names:
-            faults.append(f"{source}: `{path}`: {table.unknown(name)}")
-    return faults
-
-
-def _option_faults(path: str, table: Any, key: str, options: Any, source: str) -> list[str]:
-    if not isinstance(options, Mapping) or not isinstance(options.get(key), str):
-        return [f"{source}: `{path}` should be a mapping with `{key}`, one of {', '.join(table.names)}"]
-    if options[key] not in table.names:
-        return [f"{source}: `{path}.{key}`: {table.unknown(options[key])}"]
-    try:
-        table.create(options[key], options)
-    except ValidationError as error:
-        return sentences(error, table[options[key]], f"{source}: `{path}`")
-    return []
-
-
-def _at(data: Any, *path: str) -> Any:
-    for key in path:
-        data = data.get(key) if isinstance(data, Mapping) else None
-    return data
+        raise InputError([*sentences(error, Config, source), *deeper_faults(data, source, base)]) from None
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -256,24 +209,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     data = read_yaml(path)
     for override in overrides:
         _override(data, override)
-    try:
-        return parse_config(data, str(path))
-    except InputError as error:
-        raise InputError([*error.problems, *_problem_faults(data, path.parent)]) from None
-
-
-def _problem_faults(data: Any, base: Path) -> tuple[str, ...]:
-    """What is wrong with the data of a config that is wrong elsewhere, so that all faults show at once."""
-    from taskgroup.problems.load import load_problem
-
-    try:
-        problem: Any = TypeAdapter(ProblemConfig).validate_python(_at(data, "problem"))
-        load_problem(problem, _at(data, "trunk"), base)
-    except ValidationError:
-        return ()  # told already
-    except InputError as error:
-        return error.problems
-    return ()
+    return parse_config(data, str(path), path.parent)
 
 
 def read_yaml(path: Path) -> Any:

@@ -14,6 +14,9 @@ from typing import Protocol
 from taskgroup.core.trial import TrialSpec
 from taskgroup.pipeline.prepared import Prepared
 
+PRELOADED = ("taskgroup.pipeline.work", "taskgroup.measures.lookahead", "sklearn.metrics", "torch._dynamo")
+"""Loaded once by the fork server; the last is what the first step of any optimizer imports, which takes a second."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -86,7 +89,7 @@ class LocalExecutor:
         self.capacity = n_workers
         self._folder = folder
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["taskgroup.pipeline.work", "sklearn.metrics"])
+        self._context.set_forkserver_preload(list(PRELOADED))
         self._processes: dict[str, BaseProcess] = {}
 
     def submit(self, spec: TrialSpec) -> None:

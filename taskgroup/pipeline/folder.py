@@ -106,6 +106,17 @@ class Folder:
             return
         write_text(path, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, default_flow_style=None))
 
+    def finished(self, config: Mapping[str, Any]) -> Record | None:
+        """The record if the job is done, None if it is not.
+
+        Raises:
+            ConflictError: It is done, but with another config.
+        """
+        if self.state().get("state") != "done":
+            return None
+        self.claim(config)
+        return self.record()
+
     def result(self, spec: TrialSpec) -> TrialResult | None:
         """What an earlier run of ``spec`` left; failures do not count."""
         path = self.trials / f"{spec.key}.json"

@@ -3,7 +3,7 @@
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,12 +19,14 @@ from taskgroup.pipeline import steps
 from taskgroup.pipeline.config import Config
 from taskgroup.pipeline.crew import Crew
 from taskgroup.pipeline.executors import Executor, InlineExecutor, LocalExecutor
+from taskgroup.pipeline.faults import method_faults
 from taskgroup.pipeline.folder import Folder, write_text
 from taskgroup.pipeline.prepared import Prepared, load_prepared, prepare
 from taskgroup.pipeline.progress import Progress
 from taskgroup.problems.config import PythonConfig
 from taskgroup.problems.load import load_problem
 from taskgroup.problems.problem import Problem
+from taskgroup.problems.validate import validate
 from taskgroup.report import write_report
 
 T = TypeVar("T")
@@ -58,15 +60,10 @@ def run_job(
         TrialError: A trial that cannot be done without failed for good.
     """
     folder = Folder(out)
-    if folder.state().get("state") == "done":
-        folder.claim(config.to_dict())
-        return folder.record()
-    if problem is None:
-        assert config.problem is not None
-        loaded = load_problem(config.problem, config.trunk, base)
-    else:
-        loaded = problem
-    _check_stages(config, loaded)
+    finished = folder.finished(config.to_dict())
+    if finished is not None:
+        return finished
+    loaded = _load(config, base, problem)
     with folder.held():
         folder.claim(config.to_dict())
         prepare(loaded, folder, _python_source(config, base))
@@ -79,15 +76,32 @@ def run_job(
             executor.close()
 
 
-def _check_stages(config: Config, problem: Problem) -> None:
-    names = problem.trunk.names
-    faults = [
-        f"`search.adapters.stages`: no stage `{stage}` in the trunk, only {', '.join(names)}{did_you_mean(stage, names)}"
+def _load(config: Config, base: Path, problem: Problem | None) -> Problem:
+    """The problem, once nothing in config and data is left to complain about."""
+    faults = method_faults(config.to_dict(), config.name)
+    if problem is not None:
+        faults += validate(problem)
+    elif not any("`trunk" in fault for fault in faults):
+        assert config.problem is not None
+        try:
+            problem = load_problem(config.problem, config.trunk, base)
+        except InputError as error:
+            faults += error.problems
+    if problem is not None:
+        faults += _stage_faults(config, problem.trunk.names)
+    if faults or problem is None:
+        raise InputError(faults)
+    return problem
+
+
+def _stage_faults(config: Config, names: Sequence[str]) -> list[str]:
+    known = ", ".join(names)
+    return [
+        f"{config.name}: `search.adapters.stages`: the trunk's stages are {known}; "
+        f"found `{stage}`{did_you_mean(stage, tuple(names))}"
         for stage in config.search.adapters.stages or ()
         if stage not in names
     ]
-    if faults:
-        raise InputError(faults)
 
 
 def _python_source(config: Config, base: Path) -> Mapping[str, Any]:

@@ -207,7 +207,8 @@ def confirm(job: Job, rows: Sequence[TrialRow]) -> Confirmed:
     chosen = choose(compared, job.limits, config.level, config.cheapest_by)
     job.progress.end(f"chosen: {chosen.name}")
     test = _test(job, {name: specs[name] for name in dict.fromkeys((chosen.name, SEPARATE, SHARED))}, chosen.name)
-    learned = evidence(job.prepared.tasks, arm_evidence(compared, chosen, config.level), test, seeds, config.level)
+    shown = arm_evidence(compared, chosen, config.level)
+    learned = evidence(job.prepared.tasks, shown, test, seeds, config.level, job.limits)
     separate = next(arm.errors for arm in compared if arm.name == SEPARATE)
     best_seed = int(np.argmin((chosen.errors / separate).mean(axis=1)))
     file = by_key[specs[chosen.name][best_seed].key].file

@@ -106,12 +106,14 @@ class BundledConfig(Frozen):
         source: ``bundled``.
         name: Which set.
         tasks: Some of its tasks; by default all.
+        weights: Task → factor of its loss in the sum that is trained; 1 where left out.
         split: By fractions.
     """
 
     source: Literal["bundled"] = "bundled"
     name: Literal["digits", "diabetes", "linnerud"]
     tasks: tuple[str, ...] | None = None
+    weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
     split: SplitConfig = SplitConfig(train=0.4, val=0.3, test=0.3)
 
     @model_validator(mode="after")
@@ -124,6 +126,11 @@ class BundledConfig(Frozen):
             if t not in known
         ]
         faults += [f"task `{t}` should be named once" for t in sorted({t for t in chosen if chosen.count(t) > 1})]
+        faults += [
+            f"weights names task `{t}`, which is not among the tasks{did_you_mean(t, chosen)}"
+            for t in self.weights
+            if t not in chosen
+        ]
         if not chosen:
             faults.append("tasks should name at least one task, found none")
         if self.split.column or self.split.time:

@@ -64,7 +64,7 @@ def task_configs(config: BundledConfig | TableConfig) -> dict[str, TaskConfig]:
     if isinstance(config, TableConfig):
         return dict(config.tasks)
     kinds = BUNDLED[config.name]
-    return {name: TaskConfig(kind=kinds[name]) for name in config.tasks or kinds}
+    return {n: TaskConfig(kind=kinds[n], weight=config.weights.get(n, 1.0)) for n in config.tasks or kinds}
 
 
 def _checked(config: BundledConfig | TableConfig, rows: Rows) -> Raw:

@@ -11,12 +11,13 @@ from markupsafe import Markup
 
 from taskgroup.core.record import Record
 from taskgroup.core.spec import Evidence, Spec
+from taskgroup.core.text import printable
 from taskgroup.report.plots import draw_all
 from taskgroup.report.plots.style import drawing
 from taskgroup.report.summary import NO_EVIDENCE, headline, settings
 from taskgroup.report.svg import inline_svg, svg_text
 from taskgroup.report.tables import arm_table, cost_words, proposal_table, provenance_list, task_table, trial_table
-from taskgroup.report.text import TIMES, plural, printable, shorten
+from taskgroup.report.text import TIMES, plural, shorten
 from taskgroup.report.tree import tree_text
 
 DPI = 150

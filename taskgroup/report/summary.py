@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from taskgroup.core.gain import Interval
-from taskgroup.core.record import Record
 from taskgroup.core.spec import Evidence, Spec
-from taskgroup.report.text import amount, plural, printable, shorten, times
+from taskgroup.core.text import printable
+from taskgroup.report.text import amount, plural, shorten, times
 from taskgroup.report.tree import tree_text
 
 WIDTH = 96
@@ -16,7 +16,9 @@ HEADLINES = {
     "share_everything": "Share everything",
     "separate_everything": "Separate everything",
     "better_than_both": "Branch: better than sharing all and than separating all",
-    "better_than_separate": "Branch: better than separate networks",
+    "as_good_as_separate": "Branch: better than sharing all, and separating all is not clearly better",
+    "as_good_as_shared": "Branch: better than separating all, but sharing all is as good",
+    "best_within_limits": "Branch: the best within the limits",
     "not_enough": "Not enough evidence",
 }
 
@@ -33,20 +35,21 @@ _FILES = (
 )
 
 
-def summary(record: Record, folder: str | Path) -> str:
+def summary(name: str, spec: Spec, folder: str | Path | None = None) -> str:
     """The outcome of a job in plain text of at most 100 columns.
 
     Args:
-        record: A finished job; a spec without evidence or cost shows what it has.
-        folder: Where its files are.
+        name: Of the job, or of the spec's file.
+        spec: Its plan; one without evidence or cost shows what it has.
+        folder: Where the job's files are, if they are to be listed.
     """
-    spec = record.spec
-    blocks = [_verdict(record.name, spec.evidence), ["Topology", *_indented(tree_text(spec.architecture).splitlines())]]
+    blocks = [_verdict(name, spec.evidence), ["Topology", *_indented(tree_text(spec.architecture).splitlines())]]
     if spec.evidence:
         blocks.append(_gains(spec.evidence))
     if spec.cost:
         blocks.append(_cost(spec))
-    blocks.append(_files(Path(folder)))
+    if folder is not None:
+        blocks.append(_files(Path(folder)))
     return "\n\n".join("\n".join(block) for block in blocks)
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from taskgroup.core.record import Record, TrialRow
 from taskgroup.core.spec import Architecture, Cost, Evidence, Provenance
-from taskgroup.report.text import DASH, amount, percent, printable, times
+from taskgroup.core.text import printable
+from taskgroup.report.text import DASH, amount, percent, times
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,10 @@
 """Numbers and names as people read them."""
 
-from taskgroup.core.spec import AdapterSpec, Architecture
-from taskgroup.core.topology import Module
+from taskgroup.core.spec import AdapterSpec
+from taskgroup.core.text import printable
 
 TIMES, MINUS, DASH = "\u00d7", "\u2212", "\u2013"
 """Signs that look like letters or hyphens in code, by name."""
-
-
-def printable(text: str) -> str:
-    """Control characters as backslash escapes, so that no name can steer a terminal or break a line."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shorten(text: str, width: int) -> str:
@@ -42,14 +37,6 @@ def percent(value: float) -> str:
 def times(ratio: float) -> str:
     """A ratio as a factor: ``1.46 ×``."""
     return f"{ratio:.2f} {TIMES}"
-
-
-def adapter_of(architecture: Architecture, module: Module) -> AdapterSpec | None:
-    """The adapters behind one copy of a stage; only shared copies have any."""
-    if len(module.tasks) < 2:
-        return None
-    stage = architecture.topology.stages[module.stage]
-    return next((a for a in architecture.adapters if a.stage == stage and a.size), None)
 
 
 def adapter_mark(adapter: AdapterSpec) -> str:

@@ -4,8 +4,9 @@ import textwrap
 from collections.abc import Sequence
 
 from taskgroup.core.spec import Architecture, Cost, Helper
+from taskgroup.core.text import printable
 from taskgroup.core.topology import Module
-from taskgroup.report.text import adapter_mark, adapter_of, amount, printable, shorten
+from taskgroup.report.text import adapter_mark, amount, shorten
 
 WIDTH = 94
 INDENT = 3
@@ -71,7 +72,7 @@ class _TreeWriter:
         return [h for h in self.architecture.helpers if h.along in module.tasks]
 
     def _name(self, module: Module) -> str:
-        adapter = adapter_of(self.architecture, module)
+        adapter = self.architecture.adapter_of(module)
         name = shorten(self.topology.stages[module.stage], 32)
         return f"{name} +{printable(adapter_mark(adapter))}" if adapter else name
 

@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from taskgroup.core.gain import Interval
-from taskgroup.core.spec import Architecture, ArmEvidence, Cost, Evidence, TaskEvidence, Verdict
+from taskgroup.core.spec import Architecture, ArmEvidence, Cost, Evidence, TaskEvidence
 from taskgroup.core.task import TaskSet
 from taskgroup.search.limits import Limits
 from taskgroup.search.notes import SEPARATE, SHARED
 from taskgroup.search.statistics import gain_interval
+from taskgroup.search.verdict import verdict
 
 Array = NDArray[np.float64]
 
@@ -84,7 +84,7 @@ class TestErrors:
 
 
 def evidence(
-    tasks: TaskSet, arms: tuple[ArmEvidence, ...], test: TestErrors, seeds: Sequence[int], level: float
+    tasks: TaskSet, arms: tuple[ArmEvidence, ...], test: TestErrors, seeds: Sequence[int], level: float, limits: Limits
 ) -> Evidence:
     """Everything that was learned, with the verdict."""
     against_separate = gain_interval(test.chosen, test.separate, level=level)
@@ -97,42 +97,7 @@ def evidence(
         gain_vs_shared=against_shared,
         tasks=tuple(_task_evidence(tasks, k, test, level) for k in range(len(tasks))),
         arms=arms,
-        verdict=verdict(arms, against_separate, against_shared, len(seeds)),
-    )
-
-
-def verdict(
-    arms: tuple[ArmEvidence, ...], against_separate: Interval, against_shared: Interval, n_seeds: int
-) -> Verdict:
-    """The answer in words, from the choice (on validation) and the chosen arm's gains on the test split."""
-    chosen = next(arm for arm in arms if arm.chosen)
-    n_finalists = sum(arm.name not in (SHARED, SEPARATE) for arm in arms)
-    runs = f"over {n_seeds} paired seeds"
-    separate, shared = against_separate.percent(), against_shared.percent()
-    if chosen.name == SHARED:
-        rivals = f"all-separate or any of {n_finalists} finalists" if n_finalists else "all-separate"
-        return Verdict(
-            code="share_everything",
-            text=f"Share everything: nothing is cheaper, and {rivals} was not distinguishably better {runs}. "
-            f"Gain against all-separate on the test split: {separate}.",
-        )
-    if chosen.name == SEPARATE:
-        return Verdict(
-            code="separate_everything",
-            text=f"Separate everything: sharing costs more than it gives {runs}. "
-            f"Gain against all-shared on the test split: {shared}.",
-        )
-    figures = f"{separate} against all-separate and {shared} against all-shared on the test split, {runs}"
-    if against_separate.above_zero and against_shared.above_zero:
-        return Verdict(code="better_than_both", text=f"Better than both baselines: {figures}.")
-    if against_separate.above_zero:
-        return Verdict(
-            code="better_than_separate",
-            text=f"Better than all-separate, but on the test split not distinguishable from all-shared: {figures}.",
-        )
-    return Verdict(
-        code="not_enough",
-        text=f"Not enough evidence: chosen on validation, but the test split does not confirm it: {figures}.",
+        verdict=verdict(arms, against_separate, against_shared, len(seeds), limits),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from taskgroup.core.record import TrialRow
 from taskgroup.search.limits import Limits
-from taskgroup.search.notes import BASELINES
+from taskgroup.search.notes import BASELINES, SHARED
 
 
 def complete_rows(rows: Sequence[TrialRow], limits: Limits) -> list[TrialRow]:
@@ -13,18 +13,42 @@ def complete_rows(rows: Sequence[TrialRow], limits: Limits) -> list[TrialRow]:
     for row in rows:
         if row.state == "complete" and row.gain is not None and limits.allow(row.cost):
             found.setdefault(row.architecture.fingerprint, row)
-    return sorted(found.values(), key=lambda r: (-(r.gain or 0.0), r.cost.macs_ratio, r.number))
+    return sorted(found.values(), key=lambda r: (-_gain(r), r.cost.macs_ratio, r.number))
 
 
 def finalists(rows: Sequence[TrialRow], limits: Limits, n_finalists: int) -> list[TrialRow]:
-    """The best ``n_finalists`` that are neither all-shared nor all-separate."""
-    return [row for row in complete_rows(rows, limits) if row.origin not in BASELINES][:n_finalists]
+    """Candidates worth confirming, best first; no baselines.
+
+    First those on the Pareto front of gain against cost that keep at least half of the best one's advantage over
+    all-shared: the best, the cheapest, and others evenly between them. Confirmation chooses the cheapest that is not
+    distinguishable from the best, and what lies below the front is neither. Then the next best by gain.
+
+    Args:
+        rows: The trials table.
+        limits: Candidates over a limit are left out.
+        n_finalists: How many at most.
+    """
+    ranked = [row for row in complete_rows(rows, limits) if row.origin not in BASELINES]
+    if not ranked:
+        return []
+    shared = next((row.gain for row in rows if row.origin == SHARED and row.gain is not None), ranked[-1].gain)
+    enough = (_gain(ranked[0]) + (shared or 0.0)) / 2
+    front = [row for row in pareto(ranked, limits)[::-1] if _gain(row) >= enough] or ranked[:1]
+    n_front = min(n_finalists, len(front))
+    places = [round(k * (len(front) - 1) / max(n_front - 1, 1)) for k in range(n_front)]
+    chosen = [front[place] for place in places]
+    rest = [row for row in ranked if row not in chosen]
+    return [*chosen, *rest][:n_finalists]
+
+
+def _gain(row: TrialRow) -> float:
+    return row.gain if row.gain is not None else float("-inf")
 
 
 def pareto(rows: Sequence[TrialRow], limits: Limits) -> list[TrialRow]:
     """Candidates that no other beats in gain at no higher cost in multiply-accumulates, cheapest first."""
     front: list[TrialRow] = []
-    for row in sorted(complete_rows(rows, limits), key=lambda r: (r.cost.macs_ratio, -(r.gain or 0.0))):
-        if not front or (row.gain or 0.0) > (front[-1].gain or 0.0):
+    for row in sorted(complete_rows(rows, limits), key=lambda r: (r.cost.macs_ratio, -_gain(r))):
+        if not front or _gain(row) > _gain(front[-1]):
             front.append(row)
     return front

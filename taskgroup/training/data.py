@@ -29,7 +29,7 @@ class Rows:
     def of(cls, inputs: NDArray[np.generic], labels: NDArray[np.float64]) -> "Rows":
         """Rows from arrays; floats become float32, ids int64."""
         kept = torch.as_tensor(np.ascontiguousarray(inputs))
-        whole = tuple(bool(w) for w in ~np.isnan(labels).any(axis=0))
+        whole = tuple(not bool(np.isnan(column).any()) for column in labels.T)
         return cls(kept if kept.dtype == torch.int64 else kept.float(), torch.as_tensor(labels).float(), whole)
 
     def __len__(self) -> int:

@@ -35,6 +35,4 @@ def task_loss(task: Task, output: Tensor, labels: Tensor, *, whole: bool = False
 def task_losses(tasks: TaskSet, outputs: dict[str, Tensor], batch: Rows) -> Tensor:
     """Every task's loss on ``batch``, shape ``(T,)``; NaN where the batch has no label of a task."""
     columns = batch.labels.unbind(dim=1)
-    return torch.stack(
-        [task_loss(t, outputs[t.name], columns[k], whole=batch.whole[k]) for k, t in enumerate(tasks)]
-    )
+    return torch.stack([task_loss(t, outputs[t.name], columns[k], whole=batch.whole[k]) for k, t in enumerate(tasks)])

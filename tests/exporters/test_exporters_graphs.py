@@ -5,8 +5,9 @@ import json
 import networkx as nx
 from spec_samples import HOSTILE, make_spec
 
+from taskgroup.core.text import printable
 from taskgroup.exporters.dot import Dot
-from taskgroup.exporters.drawing import Drawing, Edge, printable
+from taskgroup.exporters.drawing import Drawing, Edge
 from taskgroup.exporters.graphml import GraphML
 from taskgroup.exporters.mermaid import Mermaid
 

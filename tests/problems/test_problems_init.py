@@ -15,7 +15,7 @@ from taskgroup.problems.template import TAIL
 
 
 def parsed(text: str) -> tuple[Config, TableConfig]:
-    config = parse_config(yaml.safe_load(text), "c.yaml")
+    config = parse_config(yaml.safe_load(text), "c.yaml", Path())
     assert isinstance(config.problem, TableConfig)
     return config, config.problem
 
@@ -94,7 +94,7 @@ def test_the_commented_sections_are_the_defaults(tmp_path: Path) -> None:
     uncommented = "\n".join(line.removeprefix("# ") for line in lines if not line.endswith("."))
     sections = yaml.safe_load(uncommented)
     assert set(sections) == {"train", "measure", "propose", "search", "limits", "confirm", "export"}
-    assert parsed(text)[0] == parse_config({**yaml.safe_load(text), **sections}, "c.yaml")
+    assert parsed(text)[0] == parse_config({**yaml.safe_load(text), **sections}, "c.yaml", Path())
 
 
 def test_tasks_must_be_named(tmp_path: Path) -> None:

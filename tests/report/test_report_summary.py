@@ -1,11 +1,9 @@
-import dataclasses
 from pathlib import Path
 
 import pytest
 from record_fixture import HOSTILE, make_record
 
 from taskgroup.core.gain import Interval
-from taskgroup.core.record import Record
 from taskgroup.core.spec import Spec
 from taskgroup.report import summary
 from taskgroup.report.summary import HEADLINES, headline
@@ -15,7 +13,7 @@ from taskgroup.report.text import TIMES
 def test_it_says_what_a_user_must_know(tmp_path: Path) -> None:
     record = make_record()
     (tmp_path / "report.html").touch()
-    text = summary(record, tmp_path)
+    text = summary(record.name, record.spec, tmp_path)
     evidence, cost = record.spec.evidence, record.spec.cost
     assert evidence is not None
     assert cost is not None
@@ -29,7 +27,7 @@ def test_it_says_what_a_user_must_know(tmp_path: Path) -> None:
 
 
 def test_columns_are_aligned() -> None:
-    lines = summary(make_record(), "results").splitlines()
+    lines = summary("digits", make_record().spec, "results").splitlines()
     start = next(k for k, line in enumerate(lines) if line.startswith("Gain"))
     rows = lines[start + 1 : start + 4]
     assert len({row.index("%") for row in rows}) == 1
@@ -39,7 +37,7 @@ def test_columns_are_aligned() -> None:
 @pytest.mark.parametrize("names", [("only",), ("a", HOSTILE), ("n" * 200, "m" * 200), ("x\x1b[2J\n", "y")])
 @pytest.mark.parametrize("evidence", [True, False])
 def test_it_fits_a_terminal(names: tuple[str, ...], evidence: bool) -> None:
-    lines = summary(make_record(names, evidence=evidence, name="n" * 90), "results/digits").splitlines()
+    lines = summary("n" * 90, make_record(names, evidence=evidence).spec, "results/digits").splitlines()
     assert max(map(len, lines)) <= 100
     assert all(line.isprintable() for line in lines)
 
@@ -47,7 +45,7 @@ def test_it_fits_a_terminal(names: tuple[str, ...], evidence: bool) -> None:
 def test_a_plan_without_evidence_and_cost_shows_what_it_has() -> None:
     record = make_record(evidence=False, n_trials=0)
     data = record.spec.to_dict() | {"cost": None, "fingerprint": ""}
-    text = summary(dataclasses.replace(record, spec=Spec.from_dict(data)), "results/digits")
+    text = summary(record.name, Spec.from_dict(data), "results/digits")
     assert "digits: Not confirmed" in text
     assert "stem → block1 → block2 → block3" in text
     assert "Gain" not in text
@@ -69,5 +67,5 @@ def test_the_worst_task_is_the_one_with_the_least_gain_against_separate() -> Non
     assert evidence is not None
     bad = evidence.tasks[1].model_copy(update={"gain_vs_separate": Interval(mean=-0.4, low=-0.5, high=-0.3)})
     spec = record.spec.model_copy(update={"evidence": evidence.model_copy(update={"tasks": (evidence.tasks[0], bad)})})
-    text = summary(Record("j", spec, record.affinity, record.proposals, record.trials), "r")
+    text = summary("j", spec, "r")
     assert any("worst task" in line and "-40.0 %" in line and "bad" in line for line in text.splitlines())

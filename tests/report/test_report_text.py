@@ -1,7 +1,8 @@
 import pytest
 
 from taskgroup.core.spec import AdapterSpec
-from taskgroup.report.text import adapter_mark, amount, percent, plural, printable, shorten
+from taskgroup.core.text import printable
+from taskgroup.report.text import adapter_mark, amount, percent, plural, shorten
 
 
 @pytest.mark.parametrize(

@@ -45,8 +45,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, length, width)`` to the same."""
         x = x + self.dropout(self._attend(self.norm1(x)))
-        x = x + self.dropout(self.mlp(self.norm2(x)))
-        return x
+        changed: Tensor = self.dropout(self.mlp(self.norm2(x)))
+        return x + changed
 
     def _attend(self, x: Tensor) -> Tensor:
         batch, length, width = x.shape

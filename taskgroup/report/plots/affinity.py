@@ -48,19 +48,9 @@ def draw_affinity(affinity: Affinity, proposals: Proposals) -> Figure:
 def uncertain(affinity: Affinity, stage: str) -> NDArray[np.bool_]:
     """Entries ``[source, target]`` whose centred value is below its standard error, or whose error is unknown."""
     centred = affinity.centred(stage)
-    error = affinity.stderr[affinity.stages.index(stage)] / _spread(affinity, stage)
+    error = affinity.centred_stderr(stage)
     with np.errstate(invalid="ignore"):
         return np.asarray(~np.isnan(centred) & ~(np.abs(centred) >= error))
-
-
-def _spread(affinity: Affinity, stage: str) -> float:
-    """Unit of ``affinity.centred(stage)`` in raw values: root mean square of entries less their column's mean."""
-    known = ~np.isnan(affinity.centred(stage))
-    if not known.any():
-        return 1.0
-    matrix = np.where(known, affinity.slice(stage), 0.0)
-    means = matrix.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    return float(np.sqrt(np.mean((matrix - means)[known] ** 2))) or 1.0
 
 
 def _heatmap(axes: Axes, matrix: Array, norm: Normalize) -> None:

@@ -21,7 +21,7 @@ from taskgroup.report.plots.style import (
     blank_axes,
     text_width,
 )
-from taskgroup.report.text import adapter_of, plural, shorten
+from taskgroup.report.text import plural, shorten
 
 TOP, BOTTOM, LEFT = 0.55, 0.5, 0.55
 FLOW = "#b9c6d3"
@@ -124,7 +124,7 @@ def _draw_copy(axes: Axes, layout: _Layout, module: Module) -> None:
     _rounded(axes, x, y, width, height, PALE_BLUE if shared else "white", BLUE if shared else MUTED)
     label = plural(len(module.tasks), "task") if width > 0.62 else str(len(module.tasks))
     axes.text(x, y, label, ha="center", va="center", size=8)
-    adapter = adapter_of(layout.architecture, module)
+    adapter = layout.architecture.adapter_of(module)
     if adapter:
         size = str(adapter.size)
         pill = max(0.17, text_width([size], 7) + 0.08)
@@ -147,7 +147,7 @@ def _legend(axes: Axes, architecture: Architecture) -> None:
         handles.append(Patch(facecolor=PALE_BLUE, edgecolor=BLUE, label="shared copy"))
     if min(n_tasks) == 1:
         handles.append(Patch(facecolor="white", edgecolor=MUTED, label="own copy"))
-    live = {a.per for m in architecture.topology.modules() if (a := adapter_of(architecture, m))}
+    live = {a.per for m in architecture.topology.modules() if (a := architecture.adapter_of(m))}
     if live:
         label = f"adapter, size (one per {' or '.join(sorted(live))})"
         handles.append(Patch(facecolor=ORANGE, edgecolor="white", label=label))

@@ -1,0 +1,84 @@
+"""Faults in a config that its own model leaves open: names and options of methods, and the data themselves."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from taskgroup.adapters import ADAPTERS
+from taskgroup.core.table import Table
+from taskgroup.core.validation import sentences
+from taskgroup.errors import InputError
+from taskgroup.exporters import EXPORTERS
+from taskgroup.groupers import GROUPERS
+from taskgroup.measures import MEASURES
+from taskgroup.nn.trunk import TRUNKS
+from taskgroup.problems.config import ProblemConfig
+from taskgroup.problems.load import load_problem
+
+
+def deeper_faults(data: Mapping[str, Any], source: str, base: Path) -> list[str]:
+    """Every fault below the surface of ``data``, a config that is wrong on the surface too."""
+    faults = method_faults(data, source)
+    try:
+        problem: Any = TypeAdapter(ProblemConfig).validate_python(data.get("problem"))
+    except ValidationError:
+        return faults  # told already
+    trunk = data.get("trunk")
+    if any("`trunk" in fault for fault in faults) or not (trunk is None or isinstance(trunk, Mapping)):
+        return faults
+    try:
+        load_problem(problem, trunk, base)
+    except InputError as error:
+        faults += error.problems
+    return faults
+
+
+def method_faults(data: Mapping[str, Any], source: str) -> list[str]:
+    """Faults in what the tables of methods decide, one sentence each."""
+    faults = []
+    for path, table, key, options in _methods(data):
+        faults += _option_faults(f"{source}: `{path}", table, key, options)
+    for path, named, name in _names(data):
+        if name not in named.names:
+            faults.append(f"{source}: `{path}`: {named.unknown(name)}")
+    return faults
+
+
+def _methods(data: Mapping[str, Any]) -> Iterator[tuple[str, Table[Any], str, Any]]:
+    """Path, table, the key that names the method, and the section with its options."""
+    if data.get("trunk") is not None:
+        yield "trunk", TRUNKS, "name", data["trunk"]
+    if (affinity := _at(data, "measure", "affinity")) is not None:
+        yield "measure.affinity", MEASURES, "method", affinity
+    groupers = _at(data, "propose", "groupers")
+    for k, grouper in enumerate(groupers if isinstance(groupers, list | tuple) else []):
+        yield f"propose.groupers.{k}", GROUPERS, "method", grouper
+
+
+def _names(data: Mapping[str, Any]) -> Iterator[tuple[str, Table[Any], str]]:
+    """Path, table and the name that should be in it."""
+    if isinstance(kind := _at(data, "search", "adapters", "kind"), str):
+        yield "search.adapters.kind", ADAPTERS, kind
+    formats = _at(data, "export", "formats")
+    for name in formats if isinstance(formats, list | tuple) else []:
+        yield "export.formats", EXPORTERS, str(name)
+
+
+def _option_faults(place: str, table: Table[Any], key: str, options: Any) -> list[str]:
+    if not isinstance(options, Mapping) or not isinstance(options.get(key), str):
+        return [f"{place}` should be a mapping with `{key}`, one of {', '.join(table.names)}"]
+    if options[key] not in table.names:
+        return [f"{place}.{key}`: {table.unknown(options[key])}"]
+    try:
+        table.create(options[key], options)
+    except ValidationError as error:
+        return sentences(error, table[options[key]], f"{place}`")
+    return []
+
+
+def _at(data: Any, *path: str) -> Any:
+    for key in path:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data
