@@ -1,1 +1,37 @@
-"""..."""
+"""Benchmarks: task sets, arms and suites, and the frame that runs them and writes ``results/bench``."""
+
+from pathlib import Path
+
+from taskgroup.bench.frame import Benchmark, run_cells, write_tables
+from taskgroup.core.table import Table
+from taskgroup.errors import InputError
+from taskgroup.pipeline.progress import Progress
+
+BENCHMARKS: Table[type[Benchmark]] = Table(
+    "benchmark", "taskgroup.benchmarks", {"digits": "taskgroup.bench.digits:Digits"}
+)
+
+
+def run_benchmark(name: str, *, quick: bool, workers: int, out: Path, progress: Progress) -> Path:
+    """Run a benchmark, or go on with it, and write ``NAME.md`` and ``NAME.json``.
+
+    Args:
+        name: Its name in the table.
+        quick: A small version, whose tables are called ``NAME-quick``.
+        workers: Trials at once.
+        out: Folder for the tables.
+        progress: Is told.
+
+    Returns:
+        Path of the Markdown file.
+
+    Raises:
+        InputError: No such benchmark.
+    """
+    if name not in BENCHMARKS.names:
+        raise InputError(BENCHMARKS.unknown(name))
+    benchmark = BENCHMARKS[name]()
+    title = f"{name}-quick" if quick else name
+    rows = run_cells(benchmark, title, quick=quick, workers=workers, out=out, progress=progress)
+    command = f"taskgroup bench {name}{' --quick' if quick else ''} --workers {workers}"
+    return write_tables(benchmark, title, rows, command, out)

@@ -144,7 +144,8 @@ class Evidence(Frozen):
     """What was measured for the chosen topology on seeds that search never saw.
 
     Gains and tasks are those of the test split, read once after the choice; ``arms`` are the finalists and baselines
-    on the validation split, on which the choice was made.
+    on the validation split, on which the choice was made. ``shared_vs_separate`` compares the baselines on the test
+    split.
     """
 
     level: float
@@ -152,6 +153,7 @@ class Evidence(Frozen):
     split: str
     gain_vs_separate: Interval
     gain_vs_shared: Interval
+    shared_vs_separate: Interval
     tasks: tuple[TaskEvidence, ...]
     arms: tuple[ArmEvidence, ...]
     verdict: Verdict

@@ -22,7 +22,7 @@ from taskgroup.pipeline.crew import Crew
 from taskgroup.pipeline.folder import Folder
 from taskgroup.pipeline.prepared import Prepared
 from taskgroup.pipeline.progress import Progress
-from taskgroup.search.confirm import Arm, TestErrors, arm_evidence, choose, evidence
+from taskgroup.search.confirm import Arm, TestErrors, arm_evidence, choose, evidence, lead_over
 from taskgroup.search.first import first_candidates
 from taskgroup.search.limits import Limits
 from taskgroup.search.notes import SEPARATE, SHARED
@@ -208,7 +208,8 @@ def confirm(job: Job, rows: Sequence[TrialRow]) -> Confirmed:
     job.progress.end(f"chosen: {chosen.name}")
     test = _test(job, {name: specs[name] for name in dict.fromkeys((chosen.name, SEPARATE, SHARED))}, chosen.name)
     shown = arm_evidence(compared, chosen, config.level)
-    learned = evidence(job.prepared.tasks, shown, test, seeds, config.level, job.limits)
+    lead = lead_over(compared, chosen, job.limits, config.level)
+    learned = evidence(job.prepared.tasks, shown, test, seeds, config.level, job.limits, lead)
     separate = next(arm.errors for arm in compared if arm.name == SEPARATE)
     best_seed = int(np.argmin((chosen.errors / separate).mean(axis=1)))
     file = by_key[specs[chosen.name][best_seed].key].file

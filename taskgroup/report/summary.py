@@ -74,6 +74,7 @@ def _gains(evidence: Evidence) -> list[str]:
     rows = [
         ("against all-separate", evidence.gain_vs_separate, ""),
         ("against all-shared", evidence.gain_vs_shared, ""),
+        ("all-shared itself", evidence.shared_vs_separate, "(against all-separate)"),
         ("worst task", worst.gain_vs_separate, f"{shorten(worst.task, 24)} (against all-separate)"),
     ]
     cells = [(label, *_interval_cells(gain), note) for label, gain, note in rows]

@@ -7,12 +7,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from taskgroup.core.gain import task_gains
 from taskgroup.core.spec import Architecture, ArmEvidence, Cost, Evidence, TaskEvidence
 from taskgroup.core.task import TaskSet
 from taskgroup.search.limits import Limits
 from taskgroup.search.notes import SEPARATE, SHARED
-from taskgroup.search.statistics import gain_interval
-from taskgroup.search.verdict import verdict
+from taskgroup.search.statistics import gain_interval, seeds_to_settle
+from taskgroup.search.verdict import Lead, verdict
 
 Array = NDArray[np.float64]
 
@@ -46,14 +47,33 @@ def choose(arms: Sequence[Arm], limits: Limits, level: float, by: Literal["macs"
         by: What "cheapest" means.
     """
     separate = _named(arms, SEPARATE).errors
-    allowed = [arm for arm in arms if limits.allow(arm.cost)]
-    best = max(allowed, key=lambda arm: gain_interval(arm.errors, separate, level=level).mean)
+    best = _best(arms, limits)
     near = [
         arm
-        for arm in allowed
-        if arm is best or not gain_interval(best.errors, separate, minus=arm.errors, level=level).above_zero
+        for arm in arms
+        if arm is best
+        or (
+            limits.allow(arm.cost)
+            and not gain_interval(best.errors, separate, minus=arm.errors, level=level).above_zero
+        )
     ]
     return min(near, key=lambda arm: expense(arm.cost, by))
+
+
+def lead_over(arms: Sequence[Arm], chosen: Arm, limits: Limits, level: float) -> Lead | None:
+    """Who is ahead of the chosen arm on validation, and how many seeds would show it; None where it is the best."""
+    best = _best(arms, limits)
+    if best is chosen:
+        return None
+    advantage = gain_interval(best.errors, _named(arms, SEPARATE).errors, minus=chosen.errors, level=level)
+    n_seeds = len(chosen.errors)
+    return Lead(best.name, advantage, seeds_to_settle(advantage, n_seeds, level, 4 * n_seeds))
+
+
+def _best(arms: Sequence[Arm], limits: Limits) -> Arm:
+    separate = _named(arms, SEPARATE).errors
+    allowed = [arm for arm in arms if limits.allow(arm.cost)]
+    return max(allowed, key=lambda arm: float(task_gains(arm.errors, separate).mean()))
 
 
 def arm_evidence(arms: Sequence[Arm], chosen: Arm, level: float) -> tuple[ArmEvidence, ...]:
@@ -84,7 +104,13 @@ class TestErrors:
 
 
 def evidence(
-    tasks: TaskSet, arms: tuple[ArmEvidence, ...], test: TestErrors, seeds: Sequence[int], level: float, limits: Limits
+    tasks: TaskSet,
+    arms: tuple[ArmEvidence, ...],
+    test: TestErrors,
+    seeds: Sequence[int],
+    level: float,
+    limits: Limits,
+    lead: Lead | None = None,
 ) -> Evidence:
     """Everything that was learned, with the verdict."""
     against_separate = gain_interval(test.chosen, test.separate, level=level)
@@ -95,9 +121,10 @@ def evidence(
         split="test",
         gain_vs_separate=against_separate,
         gain_vs_shared=against_shared,
+        shared_vs_separate=gain_interval(test.shared, test.separate, level=level),
         tasks=tuple(_task_evidence(tasks, k, test, level) for k in range(len(tasks))),
         arms=arms,
-        verdict=verdict(arms, against_separate, against_shared, len(seeds), limits),
+        verdict=verdict(arms, against_separate, against_shared, len(seeds), limits, lead),
     )
 
 

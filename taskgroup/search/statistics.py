@@ -47,3 +47,28 @@ def gain_interval(
     estimate = float(difference(errors, reference, minus).mean())
     margin = float(stats.t.ppf(0.5 + level / 2, max(n_seeds - 1, 1)) * means.std())
     return Interval(mean=estimate, low=estimate - margin, high=estimate + margin)
+
+
+def seeds_to_settle(advantage: Interval, n_seeds: int, level: float, n_most: int) -> int | None:
+    """How many seeds more would put an advantage that is not distinguishable from zero above it.
+
+    Takes mean and spread as they are and shrinks the interval as Student's quantile and ``1 / sqrt(n)`` do: a rough
+    answer, for planning.
+
+    Args:
+        advantage: Interval from ``n_seeds`` seeds.
+        n_seeds: Seeds behind it.
+        level: Its coverage.
+        n_most: Look no further than so many seeds in all.
+
+    Returns:
+        Further seeds, 0 where the interval lies above zero already, None where ``n_most`` would not do.
+    """
+    if advantage.above_zero:
+        return 0
+    tail = 0.5 + level / 2
+    spread = (advantage.mean - advantage.low) / float(stats.t.ppf(tail, n_seeds - 1)) * n_seeds**0.5
+    for n in range(n_seeds + 1, n_most + 1):
+        if advantage.mean > float(stats.t.ppf(tail, n - 1)) * spread / n**0.5:
+            return n - n_seeds
+    return None

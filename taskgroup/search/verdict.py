@@ -1,13 +1,35 @@
 """The verdict: one of a fixed set of answers, in words."""
 
+from dataclasses import dataclass
+
 from taskgroup.core.gain import Interval
 from taskgroup.core.spec import ArmEvidence, Verdict
 from taskgroup.search.limits import Limits
 from taskgroup.search.notes import SEPARATE, SHARED
 
 
+@dataclass(frozen=True)
+class Lead:
+    """The arm with the best validation gain: by how much it leads the chosen one, and what would settle it.
+
+    Attributes:
+        name: Of the arm.
+        advantage: Its gain against all-separate less the chosen arm's; its interval reaches zero.
+        n_more: Further seeds that would put the interval above zero, None where a few would not.
+    """
+
+    name: str
+    advantage: Interval
+    n_more: int | None
+
+
 def verdict(
-    arms: tuple[ArmEvidence, ...], against_separate: Interval, against_shared: Interval, n_seeds: int, limits: Limits
+    arms: tuple[ArmEvidence, ...],
+    against_separate: Interval,
+    against_shared: Interval,
+    n_seeds: int,
+    limits: Limits,
+    lead: Lead | None = None,
 ) -> Verdict:
     """The answer, from the choice (made on validation) and the chosen arm's gains on the test split.
 
@@ -17,9 +39,17 @@ def verdict(
         against_shared: The same against all-shared.
         n_seeds: Paired seeds behind both.
         limits: Under which the choice was made.
+        lead: Who is ahead of the chosen arm, None where it is the best itself.
     """
     chosen = next(arm for arm in arms if arm.chosen)
     runs = f"on the test split over {n_seeds} paired seeds"
+    if chosen.name == SHARED and lead is not None and lead.n_more is not None:
+        return Verdict(
+            code="not_enough",
+            text=f"Not enough evidence: {lead.name} is ahead of all-shared by {lead.advantage.percent()} on the "
+            f"validation split, and about {lead.n_more} more seeds (confirm.seeds) would settle it. All-shared, the "
+            f"cheapest, is kept until then; its gain against all-separate: {against_separate.percent()} {runs}.",
+        )
     if chosen.name == SHARED:
         return _shared(arms, against_separate, runs)
     if chosen.name == SEPARATE:

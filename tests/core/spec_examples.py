@@ -66,6 +66,7 @@ def evidence(*gains: float) -> Evidence:
         split="test",
         gain_vs_separate=interval(0.3),
         gain_vs_shared=interval(0.2),
+        shared_vs_separate=interval(0.1),
         tasks=tasks,
         arms=(arm,),
         verdict=Verdict(code="better_than_both", text="Share s1."),

@@ -223,6 +223,7 @@ def make_evidence(
         split="test",
         gain_vs_separate=interval(float(np.mean([r.gain_vs_separate.mean for r in rows])), 0.031),
         gain_vs_shared=interval(float(np.mean([r.gain_vs_shared.mean for r in rows])), 0.035),
+        shared_vs_separate=interval(0.02, 0.04),
         tasks=tuple(rows),
         arms=make_arms(chosen, ranked),
         verdict=Verdict(

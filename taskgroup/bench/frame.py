@@ -1,0 +1,99 @@
+"""The frame of every benchmark: cells that are done once, and the tables that are written from their rows."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+from taskgroup import __version__
+from taskgroup.pipeline.folder import write_text
+from taskgroup.pipeline.progress import Progress
+
+Row = dict[str, Any]
+PACKAGES = ("numpy", "optuna", "scikit-learn", "scipy", "torch")
+
+
+class Benchmark(Protocol):
+    """One benchmark; it has no options but the frame's."""
+
+    about: str
+    """What is compared and how to read the table, in Markdown."""
+
+    def cells(self, quick: bool) -> Sequence[str]:
+        """Names of the independent parts, each of which is run once and kept."""
+        ...
+
+    def run(self, cell: str, *, quick: bool, workers: int, folder: Path, progress: Progress) -> list[Row]:
+        """Run one cell; ``folder`` is its own, and what is left there is found again after an interruption."""
+        ...
+
+    def tables(self, rows: Sequence[Row]) -> dict[str, list[Row]]:
+        """Tables for people, by heading; all rows of one table have the same keys."""
+        ...
+
+
+def run_cells(
+    benchmark: Benchmark, title: str, *, quick: bool, workers: int, out: Path, progress: Progress
+) -> list[Row]:
+    """Rows of every cell; cells that an earlier run finished are read from disk."""
+    rows: list[Row] = []
+    for cell in benchmark.cells(quick):
+        folder = out / ".work" / title / cell
+        kept = folder / "rows.json"
+        if not kept.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            progress.say(f"{title}: {cell}")
+            found = benchmark.run(cell, quick=quick, workers=workers, folder=folder, progress=progress)
+            write_text(kept, json.dumps(found, indent=1))
+        rows += json.loads(kept.read_text(encoding="utf-8"))
+    return rows
+
+
+def write_tables(benchmark: Benchmark, title: str, rows: Sequence[Row], command: str, out: Path) -> Path:
+    """Write ``TITLE.md`` for people and ``TITLE.json`` for programs."""
+    origin: dict[str, Any] = {
+        "command": command,
+        "git": _git(),
+        "versions": {"taskgroup": __version__, **{name: version(name) for name in PACKAGES}},
+        "machine": _machine(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "seeds": sorted({row["seed"] for row in rows if "seed" in row}),
+    }
+    write_text(out / f"{title}.json", json.dumps({**origin, "rows": list(rows)}, indent=1) + "\n")
+    parts = [f"# {title}", benchmark.about.strip()]
+    tables = benchmark.tables(rows)
+    for heading, table in tables.items():
+        parts += [f"## {heading}", markdown_table(table)]
+    versions = ", ".join(f"{name} {number}" for name, number in origin["versions"].items())
+    lines = [f"Command: `{command}`", f"Commit: {origin['git']}", f"Versions: {versions}"]
+    lines += [f"Machine: {origin['machine']}", f"Seeds: {origin['seeds']}", f"Date: {origin['date']}"]
+    parts += ["## Made by", "\n".join(f"- {line}" for line in lines)]
+    path = out / f"{title}.md"
+    write_text(path, "\n\n".join(parts) + "\n")
+    return path
+
+
+def markdown_table(rows: Sequence[Row]) -> str:
+    """A Markdown table; text is shown as it is."""
+    head = list(rows[0])
+    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |"]
+    lines += ["| " + " | ".join(str(row[key]) for key in head) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _git() -> str:
+    """The commit, marked where the tree has changes; ``unknown`` outside a checkout."""
+    try:
+        command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _machine() -> str:
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
