@@ -29,7 +29,8 @@ class Interval(Frozen):
 
     def percent(self) -> str:
         """For people: ``+1.2 % [-0.3, +2.7]``."""
-        return f"{100 * self.mean:+.1f} % [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+        mean, low, high = (round(100 * x, 1) + 0.0 for x in (self.mean, self.low, self.high))  # no negative zeros
+        return f"{mean:+.1f} % [{low:+.1f}, {high:+.1f}]"
 
 
 def task_gains(errors: Array, reference: Array) -> Array:

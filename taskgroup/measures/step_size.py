@@ -1,6 +1,6 @@
 """The probe's step size, shared by the measures that take a step."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -21,7 +21,7 @@ class Stepping(Frozen):
         min_loss: Targets with a loss below this are left out of a step (their relative change blows up).
     """
 
-    step_size: Literal["auto", "lr"] | float = "auto"
+    step_size: Literal["auto", "lr"] | Annotated[float, Field(gt=0, allow_inf_nan=False)] = "auto"
     target: float = Field(default=0.03, gt=0, lt=1)
     max_step: float = Field(default=1.0, gt=0)
     min_loss: float = Field(default=1e-4, ge=0)
@@ -39,5 +39,5 @@ class Stepping(Frozen):
         return min(self.max_step, self.target / float((squares[usable] / losses[usable]).median()))
 
     def denominators(self, losses: Tensor) -> Tensor:
-        """Target losses to divide by, NaN where they are below ``min_loss``; shape ``(T,)``."""
-        return torch.where(losses > self.min_loss, losses, torch.nan)
+        """Target losses to divide by, NaN where infinite or not above ``min_loss``; shape ``(T,)``."""
+        return torch.where(torch.isfinite(losses) & (losses > self.min_loss), losses, torch.nan)

@@ -1,9 +1,12 @@
 """Cost of a topology: parameters exactly, multiply-accumulates from torch's counter, without building it."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from taskgroup.adapters import ADAPTERS
@@ -38,7 +41,7 @@ class CostModel:
         with torch.no_grad():
             for name in trunk.names:
                 module = trunk.instantiate(name, 0).eval()
-                with FlopCounterMode(display=False) as counter:
+                with _counting() as counter:
                     output = module(rows)
                 params.append(sum(p.numel() for p in module.parameters()))
                 macs.append(counter.get_total_flops() // (2 * len(rows)))
@@ -76,6 +79,20 @@ class CostModel:
 
 def measured_cost(network: torch.nn.Module, rows: Tensor) -> tuple[int, int]:
     """Parameters and multiply-accumulates per example of a built network, counted while it runs on ``rows``."""
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    mode = network.training
+    with torch.no_grad(), _counting() as counter:
         network.eval()(rows)
+    network.train(mode)
     return sum(p.numel() for p in network.parameters()), counter.get_total_flops() // (2 * len(rows))
+
+
+@contextlib.contextmanager
+def _counting() -> Iterator[FlopCounterMode]:
+    """Torch's counter, with attention written out: it does not see the fused kernels."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            yield counter
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)

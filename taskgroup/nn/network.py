@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
+from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
 from taskgroup.adapters import ADAPTERS
 from taskgroup.core.seeds import derive_seed
 from taskgroup.core.spec import Architecture, Spec
+from taskgroup.core.table import did_you_mean
 from taskgroup.core.task import TaskSet
+from taskgroup.core.validation import sentences
 from taskgroup.errors import InputError
 from taskgroup.nn.routes import Route, adapter_groups, route
 from taskgroup.nn.trunk import TRUNKS, Trunk
@@ -80,8 +84,17 @@ class SharedNetwork(nn.Module):
             rows: Inputs, shape ``(batch, ...)``.
             tasks: Only these, running only what lies on their paths; all by default.
             helpers: Whether to add the helpers' outputs as ``task@along``, for training.
+
+        Raises:
+            InputError: One of ``tasks`` is not a task of this network.
         """
         wanted = tuple(tasks) if tasks is not None else self.tasks.names
+        unknown = [t for t in wanted if t not in self.tasks.names]
+        if unknown:
+            raise InputError(
+                f"`tasks` should be among {', '.join(self.tasks.names)}, found `{t}`{did_you_mean(t, self.tasks.names)}"
+                for t in unknown
+            )
         heads = [
             (head, layer)
             for head, layer in zip(self.heads_info, self.heads, strict=True)
@@ -142,8 +155,16 @@ def build(spec: Spec, trunk: Trunk | None = None, *, seed: int = 0) -> SharedNet
     dtype = torch.int64 if spec.trunk.input_dtype == "int64" else torch.float32
     rows = torch.zeros(2, *spec.trunk.input_shape, dtype=dtype)
     if trunk is None:
-        if spec.trunk.name not in TRUNKS.names:
-            raise InputError(f"build: the trunk `{spec.trunk.name}` is not a built-in one; pass it as `trunk`")
-        trunk = TRUNKS.create(spec.trunk.name, spec.trunk.options).build(rows)
-    assert trunk is not None
+        trunk = _built_in(spec, rows)
     return SharedNetwork(spec.tasks, spec.architecture, trunk, trunk.shapes(rows), seed)
+
+
+def _built_in(spec: Spec, rows: Tensor) -> Trunk:
+    name = spec.trunk.name
+    if name not in TRUNKS.names:
+        raise InputError(f"build: the trunk `{name}` is not a built-in one; pass it as `trunk`")
+    try:
+        method = TRUNKS.create(name, spec.trunk.options)
+    except ValidationError as error:
+        raise InputError(sentences(error, cast("type[BaseModel]", TRUNKS[name]), "build: trunk")) from error
+    return cast("Trunk", method.build(rows))

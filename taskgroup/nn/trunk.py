@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from taskgroup.core.affinity import TRUNK
 from taskgroup.core.table import Table
 from taskgroup.errors import InputError
 
@@ -21,12 +22,15 @@ class Trunk:
             prototypes' weights, e.g. pretrained ones.
 
     Raises:
-        InputError: No stages, or a stage whose parameters cannot be drawn afresh.
+        InputError: No stages, a stage named ``trunk`` (the affinities' name for all of them), or one whose parameters
+            cannot be drawn afresh.
     """
 
     def __init__(self, stages: Mapping[str, nn.Module], *, reinitialize: bool = True) -> None:
         if not stages:
             raise InputError("trunk: needs at least one stage, found none")
+        if TRUNK in stages:
+            raise InputError(f"trunk: no stage may be named `{TRUNK}`, which stands for all of them; rename it")
         self.stages = dict(stages)
         self.reinitialize = reinitialize
         if reinitialize:
@@ -42,7 +46,7 @@ class Trunk:
             **options: As for the constructor.
 
         Raises:
-            InputError: A path that does not exist.
+            InputError: A path that does not exist, or two that would give one stage name.
         """
         named = dict(paths) if isinstance(paths, Mapping) else {path.replace(".", "_"): [path] for path in paths}
         known = [name for name, _ in module.named_modules() if name]
@@ -51,6 +55,11 @@ class Trunk:
             some = ", ".join(known[:12])
             raise InputError(
                 f"trunk: stage `{path}` does not exist in the module, whose parts are {some}" for path in missing
+            )
+        if len(named) < len(paths):
+            raise InputError(
+                f"trunk: every path names a stage and should come once, found {', '.join(paths)}; "
+                "give stage name → paths instead"
             )
         parts = {name: [module.get_submodule(path) for path in group] for name, group in named.items()}
         return cls({n: p[0] if len(p) == 1 else nn.Sequential(*p) for n, p in parts.items()}, **options)
@@ -94,11 +103,18 @@ class Trunk:
         for name, prototype in self.stages.items():
             module = copy.deepcopy(prototype).eval()
             try:
-                rows = module(rows)
+                output = module(rows)
             except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
                 raise InputError(
                     f"trunk: stage `{name}` should take rows of shape {tuple(rows.shape[1:])}, found: {error}"
                 ) from error
+            if not isinstance(output, Tensor) or output.shape[:1] != rows.shape[:1]:
+                found = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+                raise InputError(
+                    f"trunk: stage `{name}` should give one tensor with as many rows as it takes ({len(rows)}), "
+                    f"found {found}"
+                )
+            rows = output
             shapes.append(tuple(rows.shape[1:]))
         if len(shapes[-1]) != 1:
             raise InputError(

@@ -12,11 +12,10 @@ from taskgroup.nn.network import SharedNetwork
 
 def save_weights(network: SharedNetwork, path: Path) -> None:
     """Write parameters and buffers (helpers' heads left out)."""
-    n_heads = len(network.tasks)
-    dropped = tuple(f"heads.{k}." for k in range(n_heads, len(network.heads)))
-    state = {k: v.contiguous() for k, v in network.state_dict().items() if not k.startswith(dropped or ("\0",))}
+    state = {k: v for k, v in network.state_dict().items() if not k.startswith(_helper_heads(network))}
     partial = path.with_suffix(".partial")
-    save_file(state, partial, metadata={"architecture": network.architecture.fingerprint, "format": "pt"})
+    copies = {k: v.clone(memory_format=torch.contiguous_format) for k, v in state.items()}  # tied tensors are refused
+    save_file(copies, partial, metadata={"architecture": network.architecture.fingerprint, "format": "pt"})
     partial.replace(path)
 
 
@@ -37,8 +36,14 @@ def load_weights(network: SharedNetwork, path: Path | str) -> SharedNetwork:
         raise InputError(f"{path}: should hold weights of architecture {expected}, found those of {found}")
     own = network.state_dict()
     wrong = [k for k in state if k not in own or own[k].shape != state[k].shape]
+    wrong += [k for k in own if k not in state and not k.startswith(_helper_heads(network))]
     if wrong:
         raise InputError(f"{path}: weights should fit the trunk, found {len(wrong)} that do not, first `{wrong[0]}`")
     with torch.no_grad():
         network.load_state_dict(state, strict=False)
     return network
+
+
+def _helper_heads(network: SharedNetwork) -> tuple[str, ...]:
+    """Beginnings of the names of the helpers' parameters."""
+    return tuple(f"heads.{k}." for k in range(len(network.tasks), len(network.heads)))

@@ -78,8 +78,8 @@ def plan(
             ``space``.
         space: The rest of the config: a file, a mapping or a :class:`Config`; the defaults where None.
         out: Run directory, by default ``results/NAME``. The same call again goes on, or answers at once.
-        workers: Trials at once. More than 1 starts worker processes, which need a problem they can load themselves,
-            and a main module guarded by ``if __name__ == "__main__"``.
+        workers: Trials at once. 1 runs them in this process; more starts worker processes, which need a problem they
+            can load themselves, and a main module guarded by ``if __name__ == "__main__"``.
         progress: Is told how far it is; silent by default.
 
     Raises:
@@ -97,7 +97,15 @@ def plan(
             "(source: bundled, table or python) that workers can load"
         )
     folder = Path("results") / config.name if out is None else Path(out)
-    record = run_job(config, folder, workers=workers, progress=progress or Silent(), base=base, problem=in_memory)
+    record = run_job(
+        config,
+        folder,
+        workers=workers,
+        progress=progress or Silent(),
+        base=base,
+        problem=in_memory,
+        inline=workers == 1,
+    )
     return Plan(record, folder)
 
 

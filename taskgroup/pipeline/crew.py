@@ -1,6 +1,6 @@
 """Crew: hands trials to an executor, answers from disk what was done before, tries again what vanished."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 from taskgroup.core.trial import TrialResult, TrialSpec
@@ -24,13 +24,14 @@ class Crew:
     def __init__(self, folder: Folder, executor: Executor, progress: Progress) -> None:
         self.folder, self.executor, self.progress = folder, executor, progress
         self._running: dict[str, TrialSpec] = {}
+        self._twins: Counter[str] = Counter()
         self._attempts: dict[str, int] = {}
         self._ready: deque[TrialResult] = deque()
 
     @property
     def n_running(self) -> int:
         """Trials that were started and not yet handed back."""
-        return len(self._running) + len(self._ready)
+        return len(self._running) + self._twins.total() + len(self._ready)
 
     @property
     def has_room(self) -> bool:
@@ -38,7 +39,10 @@ class Crew:
         return len(self._running) < self.executor.capacity
 
     def start(self, spec: TrialSpec) -> None:
-        """Start a trial, or take its result from disk."""
+        """Start a trial, or take its result from disk, or from the same trial where that is under way."""
+        if spec.key in self._running:
+            self._twins[spec.key] += 1
+            return
         known = self.folder.result(spec)
         if known is not None:
             self._ready.append(known)
@@ -56,7 +60,7 @@ class Crew:
                 if result is None:
                     self.start(spec)
                 else:
-                    self._ready.append(result)
+                    self._ready.extend([result] * (1 + self._twins.pop(ended.key, 0)))
         return self._ready.popleft()
 
     def _collect(self, spec: TrialSpec, reason: str | None) -> TrialResult | None:

@@ -41,6 +41,7 @@ def run_job(
     progress: Progress,
     base: Path,
     problem: Problem | None = None,
+    inline: bool = False,
     storage: str | None = None,
 ) -> Record:
     """Run a job, or go on with it, or give what it found.
@@ -48,10 +49,11 @@ def run_job(
     Args:
         config: What to do.
         out: Run directory.
-        workers: Trials at once; 1 with a ``problem`` in memory runs in this process.
+        workers: Trials at once, one process each.
         progress: Is told.
         base: Folder that relative paths of the config start from.
-        problem: Problem in memory, instead of the config's.
+        problem: Problem in memory, instead of the config's; only ``inline``.
+        inline: Run the trials in this process, one after the other, whatever ``workers`` says.
         storage: Database of the study; SQLite in ``out`` where None.
 
     Raises:
@@ -69,7 +71,7 @@ def run_job(
         prepare(loaded, folder, _python_source(config, base))
         folder.note(name=config.name, state="running", config=config.fingerprint)
         prepared = load_prepared(folder, loaded.trunk)
-        executor = InlineExecutor(prepared) if problem is not None else LocalExecutor(out, workers)
+        executor = InlineExecutor(prepared) if inline else LocalExecutor(out, workers)
         try:
             return _go(config, folder, prepared, executor, progress, storage)
         finally:

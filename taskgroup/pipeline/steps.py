@@ -123,7 +123,7 @@ def search(job: Job, proposals: Proposals) -> tuple[TrialRow, ...]:
     config = job.config.search
     study = make_search(job, proposals)
     job.progress.begin("search", config.trials)
-    asked: dict[str, int] = {}
+    asked: dict[str, list[int]] = {}  # with one task both baselines are the same trial
     while True:
         while job.crew.has_room and (candidate := study.ask(job.crew.n_running)) is not None:
             spec = TrialSpec(
@@ -135,14 +135,14 @@ def search(job: Job, proposals: Proposals) -> tuple[TrialRow, ...]:
                 train=job.train(config.steps),
                 bars=candidate.bars,
             )
-            asked[spec.key] = candidate.number
+            asked.setdefault(spec.key, []).append(candidate.number)
             job.crew.start(spec)
         if not job.crew.n_running:
             break
         result = job.crew.next()
         if result.state == "failed":
-            job.progress.say(f"search trial {asked[result.key]} failed: {result.message}")
-        study.tell(asked.pop(result.key), result)
+            job.progress.say(f"search trial {asked[result.key][0]} failed: {result.message}")
+        study.tell(asked[result.key].pop(0), result)
         rows = study.rows()
         best = complete_rows(rows, job.limits)
         job.progress.advance(study.n_spent, best[0].gain if best else None)

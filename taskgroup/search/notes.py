@@ -6,6 +6,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from taskgroup.core.record import TrialRow
 from taskgroup.core.spec import Architecture, Cost
+from taskgroup.core.trial import Bar
 
 SHARED, SEPARATE = "all-shared", "all-separate"
 BASELINES = (SEPARATE, SHARED)
@@ -16,7 +17,8 @@ class Notes:
     """A view of one trial.
 
     Attributes kept with a trial: ``origin`` (enqueued ones), ``architecture`` and ``cost`` (once sampled),
-    ``attempts``, ``repeat_of``, and once trained ``errors``, ``history``, ``seconds``, or ``message`` when failed.
+    ``bars`` and ``attempts`` (once sent out), ``repeat_of``, and once trained ``errors``, ``history``, ``seconds``, or
+    ``message`` when failed.
     """
 
     trial: FrozenTrial
@@ -41,6 +43,22 @@ class Notes:
     def is_repeat(self) -> bool:
         """Whether an earlier trial has the same architecture."""
         return "repeat_of" in self.trial.user_attrs
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it needed no training: a repeat, or over a limit."""
+        return self.is_repeat or (self.trial.state == TrialState.PRUNED and not self.is_spent)
+
+    @property
+    def attempts(self) -> int:
+        """How many times it was sent out."""
+        return int(self.trial.user_attrs.get("attempts", 0))
+
+    @property
+    def bars(self) -> tuple[Bar, ...] | None:
+        """Its pruning rules; None before it was sent out."""
+        found = self.trial.user_attrs.get("bars")
+        return None if found is None else tuple(Bar.model_validate(bar) for bar in found)
 
     @property
     def is_spent(self) -> bool:

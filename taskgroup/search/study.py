@@ -1,7 +1,9 @@
 """The study of one job: ask for architectures, tell what they gained. Its only writer is the job's controller."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -18,6 +20,7 @@ from taskgroup.search.notes import SEPARATE, SHARED, Notes
 from taskgroup.search.space import Space
 
 MAX_ATTEMPTS = 3
+MAX_IDLE = 50
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -37,7 +40,8 @@ class Search:
 
     The sampler is made anew before every ask, seeded by the job's seed and the candidate's position, so that a search
     that was interrupted goes on exactly as it would have. Candidates that were sampled before are answered from
-    memory, those over a limit are not trained; neither counts against the budget.
+    memory, those over a limit are not trained; neither counts against the budget, but a search in which nothing else
+    comes up many times in a row is over.
 
     Args:
         storage: Where the study is kept.
@@ -67,7 +71,7 @@ class Search:
         seed: int,
         prune: bool,
     ) -> None:
-        self.space, self.cost, self.limits = space, cost, limits
+        self.storage, self.space, self.cost, self.limits = storage, space, cost, limits
         self.n_trials, self.seed, self.prune = n_trials, seed, prune
         pruner = optuna.pruners.NopPruner()
         self.study = optuna.create_study(
@@ -79,7 +83,10 @@ class Search:
         self.study.set_user_attr("space", space.fingerprint)
         self._twins_waiting: dict[int, list[int]] = {}
         self._held: dict[int, TrialResult] = {}
+        self._rows: dict[int, TrialRow] = {}
+        self._fingerprints: dict[int, str] = {}
         self._enqueue(first)
+        self._discarded = {int(k.split()[1]) for k in self.study.user_attrs if k.startswith("discarded ")}
         self._recovered = self._recover()
 
     def _enqueue(self, first: Sequence[tuple[str, Architecture]]) -> None:
@@ -104,22 +111,24 @@ class Search:
                 again.append(trial.number)
             else:  # killed while it was being sampled: the sampler draws it anew under the same seed
                 self.study.set_user_attr(f"discarded {trial.number}", True)
+                self._discarded.add(trial.number)
                 self.study.tell(trial.number, state=TrialState.FAIL)
         return again
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False, states=states or None)
 
-    def _handle(self, number: int) -> optuna.Trial:
-        """Optuna's writable view of a trial that exists."""
-        return optuna.Trial(self.study, self._trials()[number]._trial_id)
+    def _trial(self, number: int) -> FrozenTrial:
+        return self._trials()[number]
 
-    def _discarded(self) -> set[int]:
-        return {int(key.split()[1]) for key in self.study.user_attrs if key.startswith("discarded ")}
+    def _set(self, trial: FrozenTrial, **notes: Any) -> None:
+        """Keep ``notes`` with a trial; ``Notes`` reads them."""
+        for key, value in notes.items():
+            self.storage.set_trial_user_attr(trial._trial_id, key, value)
 
     def _position(self, number: int) -> int:
         """The trial's number, not counting those discarded before it."""
-        return number - sum(d < number for d in self._discarded())
+        return number - sum(d < number for d in self._discarded)
 
     @property
     def n_spent(self) -> int:
@@ -137,52 +146,51 @@ class Search:
             architecture = self.space.suggest(trial)
             cost = self.cost(architecture)
             self._note(trial, architecture, cost)
-            if self._answered(trial.number, architecture, cost):
-                continue
-            attempts = trial.user_attrs.get("attempts", 0)
-            if attempts >= MAX_ATTEMPTS:
-                self._fail(trial.number, f"given up after {attempts} attempts, each of which ended with the whole job")
-                continue
-            trial.set_user_attr("attempts", attempts + 1)
-            origin = trial.user_attrs.get("origin", "sampler")
-            return Asked(trial.number, origin, architecture, () if origin in (SEPARATE, SHARED) else self._bars())
+            if not self._answered(trial.number, cost) and self._count_attempt(trial.number):
+                notes = Notes(self._trial(trial.number))
+                return Asked(trial.number, notes.origin, architecture, notes.bars or ())
         return None
 
     def _may_ask(self, n_running: int) -> bool:
-        open_baselines = [t.state for t in self._trials() if Notes(t).is_baseline and not t.state.is_finished()]
+        trials = self._trials()
+        open_baselines = [t.state for t in trials if Notes(t).is_baseline and not t.state.is_finished()]
         if self._recovered or TrialState.WAITING in open_baselines:
             return True
-        n_asked = len(self._trials()) - len(self._trials(TrialState.WAITING))
-        within = self.n_spent + n_running < self.n_trials and n_asked < 10 * self.n_trials
-        return within and not open_baselines
+        within = sum(Notes(t).is_spent for t in trials) + n_running < self.n_trials
+        waiting = any(t.state == TrialState.WAITING for t in trials)
+        return within and not open_baselines and (waiting or self._may_sample(trials))
+
+    def _may_sample(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Whether there is something to sample, and it was not in vain too many times in a row."""
+        asked = [Notes(t) for t in trials if t.number not in self._discarded]
+        idle = itertools.takewhile(lambda notes: notes.is_idle, reversed(asked))
+        return bool(self.space.distributions) and sum(1 for _ in idle) < max(MAX_IDLE, self.n_trials)
 
     def _next_trial(self) -> optuna.Trial:
+        trials = self._trials()
+        waiting = [t.number for t in trials if t.state == TrialState.WAITING]
+        number = (*self._recovered, *waiting, len(trials))[0]
+        self.study.sampler = optuna.samplers.TPESampler(seed=self.seed + self._position(number))
         if self._recovered:
-            number = self._recovered.pop(0)
-            self._reseed(number)
-            return self._handle(number)
-        waiting = self._trials(TrialState.WAITING)
-        self._reseed(waiting[0].number if waiting else len(self._trials()))
+            return optuna.Trial(self.study, trials[self._recovered.pop(0)]._trial_id)
         return self.study.ask()
 
-    def _reseed(self, number: int) -> None:
-        self.study.sampler = optuna.samplers.TPESampler(seed=self.seed + self._position(number))
-
     def _note(self, trial: optuna.Trial, architecture: Architecture, cost: Cost) -> None:
-        known = self._trials()[trial.number].constraints
+        known = self._trial(trial.number).constraints
         for name, value in self.limits.excess(cost).items():
             if name not in known:
                 trial.set_constraint(name, value)
         trial.set_user_attr("architecture", architecture.model_dump_json())
         trial.set_user_attr("cost", cost.model_dump_json())
 
-    def _answered(self, number: int, architecture: Architecture, cost: Cost) -> bool:
+    def _answered(self, number: int, cost: Cost) -> bool:
         """Tell at once what needs no training; whether that was so."""
-        if Notes(self._trials()[number]).is_baseline:
+        trials = self._trials()
+        if Notes(trials[number]).is_baseline:
             return False
-        twin = self._twin(number, architecture)
+        twin = self._twin(trials, number)
         if twin is not None:
-            self._handle(number).set_user_attr("repeat_of", self._position(twin.number))
+            self._set(trials[number], repeat_of=self._position(twin.number))
             if twin.state == TrialState.RUNNING:
                 self._twins_waiting.setdefault(twin.number, []).append(number)
             else:
@@ -193,33 +201,57 @@ class Search:
             return True
         return False
 
-    def _twin(self, number: int, architecture: Architecture) -> FrozenTrial | None:
-        for trial in self._trials()[:number]:
-            notes = Notes(trial)
-            if trial.state == TrialState.WAITING or notes.is_repeat or notes.architecture is None:
-                continue
-            if notes.architecture.fingerprint == architecture.fingerprint:
+    def _twin(self, trials: Sequence[FrozenTrial], number: int) -> FrozenTrial | None:
+        """The first trial with the same architecture."""
+        for trial in trials[:number]:
+            same = self._fingerprint(trial) == self._fingerprint(trials[number])
+            if same and trial.state != TrialState.WAITING and not Notes(trial).is_repeat:
                 return trial
         return None
 
+    def _fingerprint(self, trial: FrozenTrial) -> str | None:
+        """Of the trial's architecture, None before it is sampled."""
+        if trial.number not in self._fingerprints:
+            architecture = Notes(trial).architecture
+            if architecture is None:
+                return None
+            self._fingerprints[trial.number] = architecture.fingerprint
+        return self._fingerprints[trial.number]
+
+    def _count_attempt(self, number: int) -> bool:
+        """Whether the trial may be sent out; its bars are fixed the first time, so that it stays the same trial."""
+        trial = self._trial(number)
+        notes = Notes(trial)
+        if notes.attempts >= MAX_ATTEMPTS:
+            self._fail(number, f"given up after {notes.attempts} attempts, each of which ended with the whole job")
+            return False
+        if notes.bars is None:
+            self._set(trial, bars=[bar.model_dump() for bar in self._bars()])
+        self._set(trial, attempts=notes.attempts + 1)
+        return True
+
+    def put_back(self) -> None:
+        """Take back the attempts at what is in training: it is stopped on purpose, which is not the trials' fault."""
+        for trial in self._trials(TrialState.RUNNING):
+            self._set(trial, attempts=max(Notes(trial).attempts - 1, 0))
+
     def _copy(self, source: int, number: int) -> None:
         """Tell trial ``number`` what its twin ``source`` gave."""
-        twin = self._trials()[source]
+        twin = self._trial(source)
         self._report(number, twin.intermediate_values)
         self.study.tell(number, twin.value if twin.state == TrialState.COMPLETE else None, twin.state)
 
     def _report(self, number: int, values: dict[int, float]) -> None:
-        known = self._trials()[number].intermediate_values
-        trial = self._handle(number)
+        trial = self._trial(number)
         for step, value in values.items():
-            if step not in known:
-                trial.report(value, step)
+            self.storage.set_trial_intermediate_value(trial._trial_id, step, value)
 
     def _baseline(self, origin: str) -> Notes | None:
         found = [Notes(t) for t in self._trials(TrialState.COMPLETE)]
         return next((n for n in found if n.origin == origin), None)
 
     def _bars(self) -> tuple[Bar, ...]:
+        """None before the baselines are told."""
         separate = self._baseline(SEPARATE)
         if not self.prune or separate is None:
             return ()
@@ -234,15 +266,13 @@ class Search:
         if result.state == "failed":
             self._fail(number, result.message)
             return
-        origin = Notes(self._trials()[number]).origin
+        trial = self._trial(number)
         separate = self._baseline(SEPARATE)
-        if origin != SEPARATE and separate is None:
+        if Notes(trial).origin != SEPARATE and separate is None:
             self._held[number] = result  # its gain is not known before all-separate's errors
             return
-        trial = self._handle(number)
         history = {check.step: check.errors for check in result.history}
-        for key, value in (("history", history), ("errors", result.errors), ("seconds", result.seconds)):
-            trial.set_user_attr(key, value)
+        self._set(trial, history=history, errors=result.errors, seconds=result.seconds)
         reference = history if separate is None else separate.history
         self._report(number, {step: mean_gain(errors, reference[step]) for step, errors in history.items()})
         if result.state == "pruned":
@@ -262,18 +292,18 @@ class Search:
                 self.tell(waiting, result)
 
     def _fail(self, number: int, message: str) -> None:
-        notes = Notes(self._trials()[number])
+        trial = self._trial(number)
+        notes = Notes(trial)
         if notes.is_baseline:
+            self._set(trial, attempts=0)  # the same command again tries again
             raise TrialError(f"search: the baseline {notes.origin} failed, so nothing can be compared: {message}")
-        self._handle(number).set_user_attr("message", message)
+        self._set(trial, message=message)
         self.study.tell(number, state=TrialState.FAIL)
         self._release(number)
 
     def rows(self) -> list[TrialRow]:
         """The trials table: every candidate that is finished, in the order of asking."""
-        discarded = self._discarded()
-        return [
-            Notes(t).row(self._position(t.number))
-            for t in self._trials()
-            if t.state.is_finished() and t.number not in discarded
-        ]
+        for trial in self._trials():
+            if trial.state.is_finished() and trial.number not in (*self._rows, *self._discarded):
+                self._rows[trial.number] = Notes(trial).row(self._position(trial.number))
+        return [self._rows[number] for number in sorted(self._rows)]

@@ -44,10 +44,11 @@ def verdict(
     chosen = next(arm for arm in arms if arm.chosen)
     runs = f"on the test split over {n_seeds} paired seeds"
     if chosen.name == SHARED and lead is not None and lead.n_more is not None:
+        more = f"{lead.n_more} more seed{'s' if lead.n_more > 1 else ''}"
         return Verdict(
             code="not_enough",
             text=f"Not enough evidence: {lead.name} is ahead of all-shared by {lead.advantage.percent()} on the "
-            f"validation split, and about {lead.n_more} more seeds (confirm.seeds) would settle it. All-shared, the "
+            f"validation split, and about {more} (confirm.seeds) would settle it. All-shared, the "
             f"cheapest, is kept until then; its gain against all-separate: {against_separate.percent()} {runs}.",
         )
     if chosen.name == SHARED:

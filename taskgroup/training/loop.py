@@ -28,7 +28,7 @@ class Callback:
 
 
 class DivergedError(ArithmeticError):
-    """The training loss is no longer finite."""
+    """The training loss, or an output on the validation rows, is no longer finite."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,10 @@ class Trained:
 
 
 def total_loss(model: MultiTaskModel, tasks: TaskSet, batch: Rows) -> Tensor:
-    """Weighted sum over all heads of the mean loss of their labelled rows; heads without labels are left out."""
+    """Weighted sum over all heads of the mean loss of their labelled rows; heads without labels are left out.
+
+    A batch without any label trains nothing: its loss is a zero that depends on no parameter.
+    """
     outputs = model(batch.inputs, helpers=True)
     columns = dict(zip(tasks.names, zip(tasks, batch.labels.unbind(dim=1), batch.whole, strict=True), strict=True))
     terms = []
@@ -48,7 +51,7 @@ def total_loss(model: MultiTaskModel, tasks: TaskSet, batch: Rows) -> Tensor:
         task, labels, whole = columns[head.task]
         if whole or not torch.isnan(labels).all():
             terms.append(task.weight * task_loss(task, outputs[head.name], labels, whole=whole))
-    return torch.stack(terms).sum()
+    return torch.stack(terms).sum() if terms else torch.zeros((), requires_grad=True)
 
 
 def train(
@@ -74,7 +77,7 @@ def train(
         callbacks: Called in order.
 
     Raises:
-        DivergedError: The loss became infinite or NaN.
+        DivergedError: The loss became infinite or NaN, or outputs did at a check.
     """
     torch.manual_seed(derive_seed("dropout", seed))
     model.train()
@@ -93,8 +96,20 @@ def train(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if step + 1 in check_after:
-            history.append(Check(step=step + 1, errors=errors_on(model, tasks, val_rows)))
+            history.append(Check(step=step + 1, errors=_finite_errors(model, tasks, val_rows, step, options)))
             votes = [callback.after_check(history[-1]) for callback in callbacks]
             if any(votes):
                 return Trained(tuple(history), stopped=step + 1 < options.steps)
     return Trained(tuple(history), stopped=False)
+
+
+def _finite_errors(
+    model: MultiTaskModel, tasks: TaskSet, rows: Rows, step: int, options: TrainOptions
+) -> dict[str, float]:
+    errors = errors_on(model, tasks, rows)
+    lost = [task for task, error in errors.items() if math.isnan(error)]
+    if lost:
+        raise DivergedError(
+            f"outputs for {', '.join(lost)} were not finite after step {step}; lower train.lr (now {options.lr})"
+        )
+    return errors

@@ -21,25 +21,29 @@ def task_error(task: Task, output: Array, labels: Array) -> float:
     ``mae``                                   mean absolute error over the labels' mean deviation from their median
     ========================================  ==================================================
 
-    The floor keeps ratios of errors finite where a network makes no mistake on the split.
+    The floor keeps ratios of errors finite where a network makes no mistake on the split. Classes without a label on
+    the split do not count in ``balanced_accuracy``. NaN where an output is not finite.
 
     Args:
         task: Decides the metric.
         output: Shape ``(n, n_outputs)``, logits or standardized values.
         labels: Shape ``(n,)``, NaN where missing.
     """
-    from sklearn.metrics import balanced_accuracy_score, roc_auc_score
-
     known = ~np.isnan(labels)
     output, labels = output[known], labels[known]
+    if not np.isfinite(output).all():
+        return float("nan")
     floor = 0.5 / len(labels)
     if task.kind == "regression":
         return _regression_error(task, output[:, 0], labels)
     if task.metric == "auc":
+        from sklearn.metrics import roc_auc_score
+
         return max(1.0 - float(roc_auc_score(labels, output[:, 0])), floor)
     predicted = output[:, 0] > 0 if task.kind == "binary" else output.argmax(axis=1)
     if task.metric == "balanced_accuracy":
-        return max(1.0 - float(balanced_accuracy_score(labels, predicted)), floor)
+        recalls = [np.mean(predicted[labels == c] == c) for c in np.unique(labels)]
+        return max(1.0 - float(np.mean(recalls)), floor)
     return max(float(np.mean(predicted != labels)), floor)
 
 

@@ -36,8 +36,9 @@ class Probe:
 
     @contextlib.contextmanager
     def _put_back(self) -> Iterator[None]:
-        """Restore buffers and random state on exit, however it comes."""
+        """Restore buffers, modes and random state on exit, however it comes."""
         buffers = {name: b.detach().clone() for name, b in self._module.named_buffers()}
+        modes = [(part, part.training) for part in self._module.modules()]
         with torch.random.fork_rng(devices=[]):
             try:
                 yield
@@ -45,6 +46,8 @@ class Probe:
                 with torch.no_grad():
                     for name, buffer in self._module.named_buffers():
                         buffer.copy_(buffers[name])
+                for part, mode in modes:
+                    part.training = mode
 
     @torch.no_grad()
     def losses(self) -> Tensor:
@@ -65,7 +68,7 @@ class Probe:
                 known = bool(torch.isfinite(losses[k]))
                 found = (
                     torch.autograd.grad(losses[k], parameters, retain_graph=True, allow_unused=True)
-                    if known
+                    if known and parameters
                     else [None] * len(parameters)
                 )
                 rows.append([torch.zeros_like(p) if g is None else g for g, p in zip(found, parameters, strict=True)])
@@ -95,11 +98,9 @@ class Probe:
 
     @staticmethod
     def _add(parameters: Sequence[nn.Parameter], change: Tensor) -> None:
-        start = 0
-        for parameter in parameters:
-            stop = start + parameter.numel()
-            parameter.add_(change[start:stop].view_as(parameter))
-            start = stop
+        parts = torch.split(change, [p.numel() for p in parameters])
+        for parameter, part in zip(parameters, parts, strict=True):
+            parameter.add_(part.view_as(parameter))
 
 
 def _flat(tensors: Sequence[Tensor]) -> Tensor:

@@ -101,9 +101,10 @@ class Transformer(Frozen):
             raise InputError(
                 f"trunk: transformer takes rows of shape {rule}, found rows of shape {tuple(rows.shape[1:])}"
             )
-        if self.n_tokens and int(rows.max()) >= self.n_tokens:
+        if self.n_tokens and not 0 <= int(rows.min()) <= int(rows.max()) < self.n_tokens:
             raise InputError(
-                f"trunk.n_tokens should exceed every token id, found {self.n_tokens} and {int(rows.max())}"
+                f"trunk.n_tokens should exceed every token id, found {self.n_tokens} and ids from {int(rows.min())} "
+                f"to {int(rows.max())}"
             )
         stages: dict[str, nn.Module] = {"embed": Embed(self.n_tokens, rows.shape[-1], rows.shape[1], self.width)}
         for k in range(self.depth):

@@ -1,0 +1,138 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from small_networks import BUILT_IN, NAMES, ROWS, TASKS, TRUNKS_OF, awake, branched, network_of
+from torch import Tensor, nn
+
+from taskgroup.core.spec import AdapterSpec, Architecture, Helper
+from taskgroup.core.topology import Topology
+from taskgroup.errors import InputError
+from taskgroup.nn.network import SharedNetwork
+from taskgroup.nn.trunk import Trunk
+from taskgroup.nn.weights import load_weights, save_weights
+
+SHARED = branched((0,) * 4, (0,) * 4, (0,) * 4)
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def on_trunk(stages: dict[str, nn.Module], seed: int = 0) -> SharedNetwork:
+    trunk = Trunk(stages)
+    shapes = trunk.shapes(torch.zeros(2, 4))
+    return SharedNetwork(TASKS, Architecture(topology=Topology.shared(NAMES, trunk.names)), trunk, shapes, seed)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_round_trip_gives_identical_outputs(name: str, tmp_path: Path) -> None:
+    stages = TRUNKS_OF[name].names
+    matrix = ((0, 0, 0, 0),) * (len(stages) - 1) + ((0, 0, 1, 2),)
+    architecture = branched(
+        *matrix,
+        name=name,
+        adapters=(AdapterSpec(stage=stages[0], size=2), AdapterSpec(stage=stages[-1], size=2, per="branch")),
+        helpers=(Helper(task="a", along="c"),),
+    )
+    network = awake(network_of(architecture, name))
+    path = tmp_path / "net.safetensors"
+    save_weights(network, path)
+    other = network_of(architecture, name, seed=5).eval()
+    assert not same(other(ROWS[name]), network(ROWS[name]))
+    assert load_weights(other, path) is other
+    assert same(other(ROWS[name]), network(ROWS[name]))
+    assert [p.name for p in tmp_path.iterdir()] == ["net.safetensors"]
+
+
+def test_heads_of_helpers_are_left_out(tmp_path: Path) -> None:
+    helped = SHARED.model_copy(update={"helpers": (Helper(task="a", along="c"), Helper(task="b", along="c"))})
+    network = network_of(helped)
+    save_weights(network, tmp_path / "w")
+    with safe_open(tmp_path / "w", framework="pt") as file:
+        kept = set(file.keys())
+    assert set(network.state_dict()) - kept == {f"heads.{k}.{w}" for k in (4, 5) for w in ("weight", "bias")}
+    assert len(kept) == len(network.state_dict()) - 4
+
+
+def test_more_than_ten_heads(tmp_path: Path) -> None:
+    """Heads are told apart by their whole number: 1 is not 10."""
+    helpers = tuple(Helper(task=t, along=u) for t in NAMES for u in NAMES if t != u)
+    network = network_of(SHARED.model_copy(update={"helpers": helpers}))
+    save_weights(network, tmp_path / "w")
+    with safe_open(tmp_path / "w", framework="pt") as file:
+        heads = {int(key.split(".")[1]) for key in file.keys() if key.startswith("heads")}  # noqa: SIM118
+    assert heads == {0, 1, 2, 3}
+
+
+class Tied(nn.Module):
+    """Two layers with one weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.two.weight = self.one.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.two(self.one(x))
+        return out
+
+
+def test_tied_weights(tmp_path: Path) -> None:
+    network, rows = on_trunk({"tied": Tied()}), ROWS["mlp"]
+    save_weights(network, tmp_path / "w")
+    assert same(load_weights(on_trunk({"tied": Tied()}, seed=1), tmp_path / "w")(rows), network(rows))
+
+
+def test_another_architecture_is_refused(tmp_path: Path) -> None:
+    network = network_of(SHARED)
+    save_weights(network, tmp_path / "w")
+    other = network_of(branched((0,) * 4, (0,) * 4, (0, 0, 0, 1)))
+    with pytest.raises(InputError, match=r"should hold weights of architecture .{16}, found those of .{16}"):
+        load_weights(other, tmp_path / "w")
+
+
+@pytest.mark.parametrize(
+    ("saved", "loaded", "first"),
+    [
+        (nn.Linear(4, 4), nn.Linear(4, 5), "heads.0.weight"),
+        (nn.Linear(4, 4), nn.Linear(4, 4, bias=False), "stages.0.0.bias"),
+        (nn.Linear(4, 4, bias=False), nn.Linear(4, 4), "stages.0.0.bias"),
+        (nn.Linear(4, 4), nn.Sequential(nn.Linear(4, 4)), "stages.0.0.bias"),
+    ],
+    ids=["wider", "more than fits", "less than needed", "other names"],
+)
+def test_another_trunk_is_refused_and_nothing_loaded(
+    saved: nn.Module, loaded: nn.Module, first: str, tmp_path: Path
+) -> None:
+    save_weights(on_trunk({"s": saved}), tmp_path / "w")
+    other = on_trunk({"s": loaded}, seed=1)
+    before = {name: value.clone() for name, value in other.state_dict().items()}
+    with pytest.raises(InputError, match=f"weights should fit the trunk, found . that do not, first `{first}`"):
+        load_weights(other, tmp_path / "w")
+    assert same(other.state_dict(), before)
+
+
+def test_files_that_are_no_weights(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("digit,odd\n3,1\n" * 20)
+    (tmp_path / "empty").write_bytes(b"")
+    torch.save(network_of(SHARED).state_dict(), tmp_path / "pickle")
+    save_weights(network_of(SHARED), tmp_path / "whole")
+    (tmp_path / "half").write_bytes((tmp_path / "whole").read_bytes()[:-100])
+    for name in ("text", "empty", "pickle", "half", "missing", "."):
+        with pytest.raises(InputError, match="should be a safetensors file, found: "):
+            load_weights(network_of(SHARED), tmp_path / name)
+
+
+def test_a_stopped_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_weights(network_of(SHARED), tmp_path / "w")
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("taskgroup.nn.weights.save_file", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_weights(network_of(SHARED, seed=1), tmp_path / "w")
+    rows = ROWS["mlp"]
+    assert same(load_weights(network_of(SHARED, seed=2), tmp_path / "w")(rows), network_of(SHARED)(rows))
