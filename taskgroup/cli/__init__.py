@@ -3,7 +3,10 @@
 Commands import what they need when they run, so that ``taskgroup --help`` is quick.
 """
 
+import functools
 import sys
+from collections.abc import Callable
+from typing import ParamSpec
 
 import typer
 
@@ -18,8 +21,26 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+P = ParamSpec("P")
+
+
+class Interrupted(Exception):  # noqa: N818 (not an error)
+    """Ctrl-C, past Typer, which would end without a word."""
+
+
+def _interruptible(command: Callable[P, None]) -> Callable[P, None]:
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except KeyboardInterrupt:
+            raise Interrupted from None
+
+    return run
+
+
 for command in (commands.run, commands.show, commands.export, commands.init, commands.schema, commands.bench):
-    app.command()(command)
+    app.command()(_interruptible(command))
 
 
 def _version(shown: bool) -> None:
@@ -43,7 +64,11 @@ def main() -> None:
         _fail((str(error),), 2)
     except TaskgroupError as error:
         _fail((str(error),), 1)
-    except KeyboardInterrupt:
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail((f"{error.filename}: {error.strerror}",), 2)
+    except (Interrupted, KeyboardInterrupt):
         _fail(("interrupted; the same command goes on from here",), 130)
 
 

@@ -54,6 +54,8 @@ def show(
     from taskgroup.pipeline.folder import Folder
     from taskgroup.report import summary
 
+    if not target.exists():
+        raise InputError(f"{target}: no such file or folder")
     if target.is_dir():
         record = Folder(target).record()
         typer.echo(summary(record.name, record.spec, target))

@@ -18,11 +18,22 @@ def _gain(best_gain: float | None) -> str:
     return "" if best_gain is None else f"best gain {100 * best_gain:+.1f} %"
 
 
-def _left(done: int, total: int, seconds: float) -> str:
-    if done == 0 or done >= total:
-        return ""
-    left = seconds / done * (total - done)
-    return f"{left / 60:.0f} min left" if left >= 90 else f"{left:.0f} s left"
+class Pace:
+    """How long the rest of a step will take, by what was done in this run: earlier runs' trials come in at once."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._since, self._before = total, time.monotonic(), 0
+        self._started = False
+
+    def left(self, done: int) -> str:
+        """In words; empty while it cannot be known."""
+        if not self._started and done > 1:
+            self._since, self._before = time.monotonic(), done
+        self._started = True
+        if done <= self._before or done >= self._total:
+            return ""
+        left = (time.monotonic() - self._since) / (done - self._before) * (self._total - done)
+        return f"{left / 60:.0f} min left" if left >= 90 else f"{left:.0f} s left"
 
 
 class PlainProgress:
@@ -30,19 +41,20 @@ class PlainProgress:
 
     def __init__(self) -> None:
         self._step, self._total, self._began, self._said = "", 0, 0.0, 0.0
+        self._pace = Pace(0)
 
     def begin(self, step: str, total: int) -> None:
         """Remember when."""
-        self._step, self._total = step, total
+        self._step, self._total, self._pace = step, total, Pace(total)
         self._began = self._said = time.monotonic()
         self.say(f"{step}: {total} trials" if total else f"{step} ...")
 
     def advance(self, done: int, best_gain: float | None = None) -> None:
         """A line, unless there was one just now."""
-        now = time.monotonic()
+        now, left = time.monotonic(), self._pace.left(done)
         if now - self._said >= EVERY_S and done < self._total:
             self._said = now
-            parts = [f"{done}/{self._total}", _gain(best_gain), _left(done, self._total, now - self._began)]
+            parts = [f"{done}/{self._total}", _gain(best_gain), left]
             self.say(f"{self._step}: {', '.join(p for p in parts if p)}")
 
     def end(self, note: str) -> None:
@@ -60,18 +72,16 @@ class LiveProgress:
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
         self._task = TaskID(0)
-        self._began = 0.0
-        self._total = 0
+        self._pace, self._total = Pace(0), 0
 
     def begin(self, step: str, total: int) -> None:
         """A new bar."""
-        self._began, self._total = time.monotonic(), total
+        self._pace, self._total = Pace(total), total
         self._task = self._bars.add_task(step, total=total or None, note="")
 
     def advance(self, done: int, best_gain: float | None = None) -> None:
         """Move the bar."""
-        left = _left(done, self._total, time.monotonic() - self._began)
-        note = ", ".join(part for part in (_gain(best_gain), left) if part)
+        note = ", ".join(part for part in (_gain(best_gain), self._pace.left(done)) if part)
         self._bars.update(self._task, completed=done, note=note)
 
     def end(self, note: str) -> None:

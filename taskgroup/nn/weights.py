@@ -15,7 +15,9 @@ def save_weights(network: SharedNetwork, path: Path) -> None:
     state = {k: v for k, v in network.state_dict().items() if not k.startswith(_helper_heads(network))}
     partial = path.with_suffix(".partial")
     copies = {k: v.clone(memory_format=torch.contiguous_format) for k, v in state.items()}  # tied tensors are refused
-    save_file(copies, partial, metadata={"architecture": network.architecture.fingerprint, "format": "pt"})
+    save_file(
+        copies, partial, metadata={"architecture": network.architecture.fingerprint}
+    )  # two keys would come in any order
     partial.replace(path)
 
 

@@ -91,6 +91,8 @@ def plan(
     config, base = _resolve(problem, space)
     if config.problem is None and in_memory is None:
         raise InputError("plan: needs a problem, as an argument or as `problem` in the config")
+    if workers < 1:
+        raise InputError(f"plan: `workers` should be at least 1, found {workers}")
     if in_memory is not None and workers > 1:
         raise InputError(
             f"plan: a problem in memory runs with workers=1, found {workers}; for more, give it as a config section "
@@ -117,11 +119,11 @@ def _resolve(problem: Any, space: Any) -> tuple[Config, Path]:
         data = read_yaml(Path(space))
     else:
         source = "space"
-        data = space.to_dict() if isinstance(space, Config) else dict(space or {})
+        data = space.to_dict() if isinstance(space, Config) else {} if space is None else space
+    if not isinstance(data, Mapping):
+        return parse_config(data, source, base), base  # says so
     if isinstance(problem, Problem):
-        data = {**data, "problem": None, "trunk": None}
-        data.setdefault("name", problem.name)
+        data = {"name": problem.name, **data, "problem": None, "trunk": None}
     elif problem is not None:
-        data = {**data, "problem": dict(problem)}
-        data.setdefault("name", str(problem.get("name", "plan")))
+        data = {"name": str(problem.get("name", "plan")), **data, "problem": dict(problem)}
     return parse_config(data, source, base), base

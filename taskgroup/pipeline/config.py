@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator
 
 from taskgroup.core.spec import digest
 from taskgroup.core.task import Frozen
@@ -163,12 +163,6 @@ class Config(Frozen):
     export: ExportConfig = ExportConfig()
     seed: int = Field(default=0, ge=0)
 
-    @model_validator(mode="after")
-    def _check_trunk(self) -> Self:
-        if self.trunk is not None and "name" not in self.trunk:
-            raise ValueError("trunk.name is missing")
-        return self
-
     @property
     def fingerprint(self) -> str:
         """Hash of the content."""
@@ -207,7 +201,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         InputError: The file is missing or not YAML, an override is malformed, or the content is wrong.
     """
     data = read_yaml(path)
-    for override in overrides:
+    for override in overrides if isinstance(data, dict) else ():
         _override(data, override)
     return parse_config(data, str(path), path.parent)
 
@@ -241,4 +235,8 @@ def _override(data: Any, text: str) -> None:
         if not isinstance(data, dict) or not isinstance(data.setdefault(key, {}), dict):
             raise InputError(f"--set {text}: `{key}` is not a section")
         data = data[key]
-    data[keys[-1]] = yaml.safe_load(value)
+    try:
+        data[keys[-1]] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        found = getattr(error, "problem", error)
+        raise InputError(f"--set {text}: the value should be YAML, found: {found}") from None

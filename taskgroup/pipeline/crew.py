@@ -35,8 +35,8 @@ class Crew:
 
     @property
     def has_room(self) -> bool:
-        """Whether another trial may be started."""
-        return len(self._running) < self.executor.capacity
+        """Whether another trial may be started; not before results that are in are handed back."""
+        return self.n_running < self.executor.capacity
 
     def start(self, spec: TrialSpec) -> None:
         """Start a trial, or take its result from disk, or from the same trial where that is under way."""
@@ -45,7 +45,7 @@ class Crew:
             return
         known = self.folder.result(spec)
         if known is not None:
-            self._ready.append(known)
+            self._finish(known)
             return
         self._attempts[spec.key] = self._attempts.get(spec.key, 0) + 1
         self._running[spec.key] = spec
@@ -53,6 +53,7 @@ class Crew:
 
     def next(self) -> TrialResult:
         """The next result; blocks. A trial whose worker vanished three times comes back as failed."""
+        assert self.n_running, "nothing was started"
         while not self._ready:
             for ended in self.executor.wait():
                 spec = self._running.pop(ended.key)
@@ -60,8 +61,12 @@ class Crew:
                 if result is None:
                     self.start(spec)
                 else:
-                    self._ready.extend([result] * (1 + self._twins.pop(ended.key, 0)))
+                    self._finish(result)
         return self._ready.popleft()
+
+    def _finish(self, result: TrialResult) -> None:
+        """Hand back the result as often as it was started."""
+        self._ready.extend([result] * (1 + self._twins.pop(result.key, 0)))
 
     def _collect(self, spec: TrialSpec, reason: str | None) -> TrialResult | None:
         """The result, or None where the trial is to be tried again."""

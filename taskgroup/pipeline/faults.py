@@ -1,6 +1,6 @@
 """Faults in a config that its own model leaves open: names and options of methods, and the data themselves."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,18 @@ def deeper_faults(data: Mapping[str, Any], source: str, base: Path) -> list[str]
     except ValidationError:
         return faults  # told already
     trunk = data.get("trunk")
-    if any("`trunk" in fault for fault in faults) or not (trunk is None or isinstance(trunk, Mapping)):
-        return faults
+    told = trunk is not None and not isinstance(trunk, Mapping)
     try:
-        load_problem(problem, trunk, base)
+        load_problem(problem, None if told else trunk, base)
     except InputError as error:
-        faults += error.problems
+        faults += untold(error, [*faults, *(["`trunk"] if told else [])])
     return faults
+
+
+def untold(error: InputError, faults: Sequence[str]) -> list[str]:
+    """What loading the problem found, less what the table of trunks has said of the trunk already."""
+    told = any("`trunk" in fault for fault in faults)
+    return [sentence for sentence in error.problems if not (told and sentence.startswith("trunk"))]
 
 
 def method_faults(data: Mapping[str, Any], source: str) -> list[str]:
@@ -67,7 +72,9 @@ def _names(data: Mapping[str, Any]) -> Iterator[tuple[str, Table[Any], str]]:
 
 
 def _option_faults(place: str, table: Table[Any], key: str, options: Any) -> list[str]:
-    if not isinstance(options, Mapping) or not isinstance(options.get(key), str):
+    if not isinstance(options, Mapping):
+        return []  # the config's own model says so
+    if not isinstance(options.get(key), str):
         return [f"{place}` should be a mapping with `{key}`, one of {', '.join(table.names)}"]
     if options[key] not in table.names:
         return [f"{place}.{key}`: {table.unknown(options[key])}"]

@@ -62,8 +62,11 @@ class Folder:
         """Hold the folder for this process.
 
         Raises:
+            InputError: There is a file of that name.
             ConflictError: Another process holds it.
         """
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{self.path}: should be a folder for the job's files, found a file")
         self.path.mkdir(parents=True, exist_ok=True)
         self.trials.mkdir(exist_ok=True)
         self.data.mkdir(exist_ok=True)

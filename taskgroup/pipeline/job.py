@@ -18,16 +18,17 @@ from taskgroup.exporters import EXPORTERS, save_spec
 from taskgroup.pipeline import steps
 from taskgroup.pipeline.config import Config
 from taskgroup.pipeline.crew import Crew
-from taskgroup.pipeline.executors import Executor, InlineExecutor, LocalExecutor
-from taskgroup.pipeline.faults import method_faults
+from taskgroup.pipeline.executors import InlineExecutor, LocalExecutor
+from taskgroup.pipeline.faults import method_faults, untold
 from taskgroup.pipeline.folder import Folder, write_text
-from taskgroup.pipeline.prepared import Prepared, load_prepared, prepare
+from taskgroup.pipeline.prepared import check_same, load_prepared, prepare
 from taskgroup.pipeline.progress import Progress
 from taskgroup.problems.config import PythonConfig
 from taskgroup.problems.load import load_problem
 from taskgroup.problems.problem import Problem
 from taskgroup.problems.validate import validate
 from taskgroup.report import write_report
+from taskgroup.search.storage import open_storage
 
 T = TypeVar("T")
 PACKAGES = ("networkx", "numpy", "optuna", "scikit-learn", "scipy", "torch")
@@ -57,15 +58,18 @@ def run_job(
         storage: Database of the study; SQLite in ``out`` where None.
 
     Raises:
-        InputError: The problem is faulty.
+        InputError: The problem is faulty, or there is no such database.
         ConflictError: ``out`` holds another job, or another process works on it.
         TrialError: A trial that cannot be done without failed for good.
     """
     folder = Folder(out)
     finished = folder.finished(config.to_dict())
     if finished is not None:
+        if problem is not None:
+            check_same(problem, folder)  # the config says nothing of it
         return finished
     loaded = _load(config, base, problem)
+    study = None if storage is None else open_storage(storage, out)
     with folder.held():
         folder.claim(config.to_dict())
         prepare(loaded, folder, _python_source(config, base))
@@ -73,7 +77,8 @@ def run_job(
         prepared = load_prepared(folder, loaded.trunk)
         executor = InlineExecutor(prepared) if inline else LocalExecutor(out, workers)
         try:
-            return _go(config, folder, prepared, executor, progress, storage)
+            crew = Crew(folder, executor, progress)
+            return _go(steps.Job(config, folder, prepared, crew, progress, study or open_storage(None, out)))
         finally:
             executor.close()
 
@@ -83,12 +88,12 @@ def _load(config: Config, base: Path, problem: Problem | None) -> Problem:
     faults = method_faults(config.to_dict(), config.name)
     if problem is not None:
         faults += validate(problem)
-    elif not any("`trunk" in fault for fault in faults):
+    else:
         assert config.problem is not None
         try:
             problem = load_problem(config.problem, config.trunk, base)
         except InputError as error:
-            faults += error.problems
+            faults += untold(error, faults)
     if problem is not None:
         faults += _stage_faults(config, problem.trunk.names)
     if faults or problem is None:
@@ -112,10 +117,8 @@ def _python_source(config: Config, base: Path) -> Mapping[str, Any]:
     return {"target": config.problem.target, "options": config.problem.options, "folder": str(base.resolve())}
 
 
-def _go(
-    config: Config, folder: Folder, prepared: Prepared, executor: Executor, progress: Progress, storage: str | None
-) -> Record:
-    job = steps.Job(config, folder, prepared, Crew(folder, executor, progress), progress, storage)
+def _go(job: steps.Job) -> Record:
+    config, folder, prepared, progress = job.config, job.folder, job.prepared, job.progress
     affinity = _timed(folder, "measure", lambda: steps.measure(job))
     proposals = _timed(folder, "propose", lambda: steps.make_proposals(job, affinity))
     rows = _timed(folder, "search", lambda: steps.search(job, proposals))

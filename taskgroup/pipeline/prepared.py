@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,13 +55,28 @@ def _read_rows(path: Path) -> Rows:
 
 
 def data_key(problem: Problem) -> str:
-    """Hash of tasks, inputs, labels, splits and trunk."""
-    arrays = hashlib.sha256()
-    for array in (problem.inputs, problem.labels, problem.split):
-        arrays.update(np.ascontiguousarray(array).tobytes())
-    return digest(
-        [problem.tasks.model_dump(), problem.trunk_spec.model_dump(), problem.trunk.names, arrays.hexdigest()]
-    )
+    """Hash of tasks, inputs, labels, splits and trunk (its parts, and its weights where networks start from them)."""
+    trunk, kept = problem.trunk, hashlib.sha256()
+    weights = [t.double().numpy(force=True) for m in trunk.stages.values() for t in m.state_dict().values()]
+    for array in (problem.inputs, problem.labels, problem.split, *(weights if not trunk.reinitialize else ())):
+        kept.update(np.ascontiguousarray(array).tobytes())
+    parts = {name: re.sub(r" at 0x[0-9a-f]+", "", repr(module)) for name, module in trunk.stages.items()}
+    return digest([problem.tasks.model_dump(), problem.trunk_spec.model_dump(), list(parts.items()), kept.hexdigest()])
+
+
+def check_same(problem: Problem, folder: Folder) -> str:
+    """The problem's key.
+
+    Raises:
+        ConflictError: The folder holds other data.
+    """
+    key, known = data_key(problem), folder.state().get("data")
+    if known not in (None, key):
+        raise ConflictError(
+            f"{folder.path}: the data or the trunk changed since this job began ({known}, now {key}). "
+            "Give the job another name or --out, or remove the folder"
+        )
+    return key
 
 
 def prepare(problem: Problem, folder: Folder, source: Mapping[str, Any]) -> str:
@@ -75,14 +91,8 @@ def prepare(problem: Problem, folder: Folder, source: Mapping[str, Any]) -> str:
     Raises:
         ConflictError: The folder holds other data.
     """
-    key = data_key(problem)
-    known = folder.state().get("data")
-    if known is not None:
-        if known != key:
-            raise ConflictError(
-                f"{folder.path}: the data or the trunk changed since this job began ({known}, now {key}). "
-                "Give the job another name or --out, or remove the folder"
-            )
+    key = check_same(problem, folder)
+    if "data" in folder.state():
         return key
     for split, number in SPLITS.items():
         rows = problem.split == number

@@ -10,7 +10,7 @@ import numpy as np
 from taskgroup.core.affinity import TRUNK, Affinity
 from taskgroup.core.record import Proposals, TrialRow
 from taskgroup.core.seeds import derive_seed
-from taskgroup.core.spec import Architecture, Evidence
+from taskgroup.core.spec import Architecture, Evidence, digest
 from taskgroup.core.topology import Topology
 from taskgroup.core.trial import TrainOptions, TrialResult, TrialSpec
 from taskgroup.errors import TrialError
@@ -28,7 +28,7 @@ from taskgroup.search.limits import Limits
 from taskgroup.search.notes import SEPARATE, SHARED
 from taskgroup.search.select import complete_rows, finalists
 from taskgroup.search.space import AdapterChoice, Space
-from taskgroup.search.storage import open_storage
+from taskgroup.search.storage import Storage
 from taskgroup.search.study import Search
 
 
@@ -42,7 +42,7 @@ class Job:
         prepared: Tasks, data and trunk.
         crew: Does the trials.
         progress: Is told.
-        storage: Database of the study; SQLite in the folder where None.
+        storage: Database of the study.
     """
 
     config: Config
@@ -50,7 +50,7 @@ class Job:
     prepared: Prepared
     crew: Crew
     progress: Progress
-    storage: str | None = None
+    storage: Storage
 
     @property
     def limits(self) -> Limits:
@@ -120,9 +120,23 @@ def make_proposals(job: Job, affinity: Affinity) -> Proposals:
 
 def search(job: Job, proposals: Proposals) -> tuple[TrialRow, ...]:
     """Search branch points and adapter sizes; gives the trials table."""
-    config = job.config.search
     study = make_search(job, proposals)
-    job.progress.begin("search", config.trials)
+    job.progress.begin("search", job.config.search.trials)
+    try:
+        _train_candidates(job, study)
+    except KeyboardInterrupt:
+        study.put_back()
+        raise
+    rows = study.rows()
+    job.folder.write_rows(rows)
+    states = [row.state for row in rows]
+    trained = sum(row.state in ("complete", "pruned") and bool(row.errors) for row in rows)
+    job.progress.end(f"{trained} candidates trained, {states.count('pruned')} of them stopped early")
+    return tuple(rows)
+
+
+def _train_candidates(job: Job, study: Search) -> None:
+    """Ask, train and tell until there is nothing left to ask."""
     asked: dict[str, list[int]] = {}  # with one task both baselines are the same trial
     while True:
         while job.crew.has_room and (candidate := study.ask(job.crew.n_running)) is not None:
@@ -132,7 +146,7 @@ def search(job: Job, proposals: Proposals) -> tuple[TrialRow, ...]:
                 step="search",
                 architecture=candidate.architecture,
                 seed=job.seed("search"),
-                train=job.train(config.steps),
+                train=job.train(job.config.search.steps),
                 bars=candidate.bars,
             )
             asked.setdefault(spec.key, []).append(candidate.number)
@@ -143,15 +157,8 @@ def search(job: Job, proposals: Proposals) -> tuple[TrialRow, ...]:
         if result.state == "failed":
             job.progress.say(f"search trial {asked[result.key][0]} failed: {result.message}")
         study.tell(asked[result.key].pop(0), result)
-        rows = study.rows()
-        best = complete_rows(rows, job.limits)
+        best = complete_rows(study.rows(), job.limits)
         job.progress.advance(study.n_spent, best[0].gain if best else None)
-    rows = study.rows()
-    job.folder.write_rows(rows)
-    states = [row.state for row in rows]
-    trained = sum(row.state in ("complete", "pruned") and bool(row.errors) for row in rows)
-    job.progress.end(f"{trained} candidates trained, {states.count('pruned')} of them stopped early")
-    return tuple(rows)
 
 
 def make_search(job: Job, proposals: Proposals) -> Search:
@@ -159,7 +166,7 @@ def make_search(job: Job, proposals: Proposals) -> Search:
     config = job.config.search
     stages = job.prepared.trunk.names
     adapters = AdapterChoice(
-        stages=config.adapters.stages or stages,
+        stages=stages if config.adapters.stages is None else config.adapters.stages,
         sizes=config.adapters.sizes,
         kind=config.adapters.kind,
         per=config.adapters.per,
@@ -170,8 +177,8 @@ def make_search(job: Job, proposals: Proposals) -> Search:
     cost = CostModel.of(job.prepared.trunk, job.prepared.tasks, job.prepared.example())
     first = [pair for pair in first_candidates(space, ranked, 4 * n_first) if job.limits.allow(cost.cost(pair[1]))]
     return Search(
-        open_storage(job.storage, job.folder.path),
-        job.config.name,
+        job.storage,
+        f"{job.config.name} {digest([job.config.fingerprint, job.prepared.key])}",  # jobs may share a database
         space,
         first[:n_first],
         cost=cost.cost,

@@ -23,6 +23,7 @@ def run_trial(spec: TrialSpec, prepared: Prepared) -> TrialResult:
     """Do what ``spec`` says; exceptions that training raises become a failed result.
 
     Big arrays (affinity samples, weights) are written beside the results as ``KEY.npz`` or ``KEY.safetensors``.
+    Torch's random state is left as it was.
     """
     started = time.perf_counter()
     n_threads = torch.get_num_threads()
@@ -34,7 +35,8 @@ def run_trial(spec: TrialSpec, prepared: Prepared) -> TrialResult:
         "test": _test,
     }
     try:
-        result = work[spec.step](spec, prepared)
+        with torch.random.fork_rng(devices=[]):
+            result = work[spec.step](spec, prepared)
     except Exception as error:  # whatever a user's trunk raises belongs into the result, not into a retry
         result = TrialResult(key=spec.key, state="failed", message=_where(error))
     finally:
@@ -45,8 +47,12 @@ def run_trial(spec: TrialSpec, prepared: Prepared) -> TrialResult:
 def run_and_keep(spec_json: str, folder: Path) -> None:
     """Entry of a worker process: run one trial and leave its result in the job's folder."""
     spec = TrialSpec.model_validate_json(spec_json)
-    prepared = load_prepared(Folder(folder))
-    Folder(folder).keep(run_trial(spec, prepared))
+    try:
+        prepared = load_prepared(Folder(folder))
+    except Exception as error:  # a user's function may raise anything
+        Folder(folder).keep(TrialResult(key=spec.key, state="failed", message=_where(error)))
+    else:
+        Folder(folder).keep(run_trial(spec, prepared))
 
 
 def _where(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """What the study keeps with each trial, as typed views of Optuna's user attributes."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -38,6 +39,12 @@ class Notes:
         """What was sampled, None before."""
         text = self.trial.user_attrs.get("architecture")
         return None if text is None else Architecture.model_validate_json(text)
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Of what was sampled, None before."""
+        text = self.trial.user_attrs.get("architecture")
+        return None if text is None else _fingerprint(text)
 
     @property
     def is_repeat(self) -> bool:
@@ -99,3 +106,8 @@ class Notes:
             return "complete"
         over = any(value > 0 for value in self.trial.constraints.values())
         return "over limit" if over and not self.is_spent else "pruned"
+
+
+@lru_cache(maxsize=10_000)
+def _fingerprint(architecture: str) -> str:
+    return Architecture.model_validate_json(architecture).fingerprint

@@ -84,7 +84,6 @@ class Search:
         self._twins_waiting: dict[int, list[int]] = {}
         self._held: dict[int, TrialResult] = {}
         self._rows: dict[int, TrialRow] = {}
-        self._fingerprints: dict[int, str] = {}
         self._enqueue(first)
         self._discarded = {int(k.split()[1]) for k in self.study.user_attrs if k.startswith("discarded ")}
         self._recovered = self._recover()
@@ -176,9 +175,8 @@ class Search:
         return self.study.ask()
 
     def _note(self, trial: optuna.Trial, architecture: Architecture, cost: Cost) -> None:
-        known = self._trial(trial.number).constraints
         for name, value in self.limits.excess(cost).items():
-            if name not in known:
+            if name not in self._trial(trial.number).constraints:
                 trial.set_constraint(name, value)
         trial.set_user_attr("architecture", architecture.model_dump_json())
         trial.set_user_attr("cost", cost.model_dump_json())
@@ -201,22 +199,11 @@ class Search:
             return True
         return False
 
-    def _twin(self, trials: Sequence[FrozenTrial], number: int) -> FrozenTrial | None:
+    @staticmethod
+    def _twin(trials: Sequence[FrozenTrial], number: int) -> FrozenTrial | None:
         """The first trial with the same architecture."""
-        for trial in trials[:number]:
-            same = self._fingerprint(trial) == self._fingerprint(trials[number])
-            if same and trial.state != TrialState.WAITING and not Notes(trial).is_repeat:
-                return trial
-        return None
-
-    def _fingerprint(self, trial: FrozenTrial) -> str | None:
-        """Of the trial's architecture, None before it is sampled."""
-        if trial.number not in self._fingerprints:
-            architecture = Notes(trial).architecture
-            if architecture is None:
-                return None
-            self._fingerprints[trial.number] = architecture.fingerprint
-        return self._fingerprints[trial.number]
+        same = [t for t in trials[:number] if Notes(t).fingerprint == Notes(trials[number]).fingerprint]
+        return next((t for t in same if not Notes(t).is_repeat), None)
 
     def _count_attempt(self, number: int) -> bool:
         """Whether the trial may be sent out; its bars are fixed the first time, so that it stays the same trial."""
@@ -251,7 +238,7 @@ class Search:
         return next((n for n in found if n.origin == origin), None)
 
     def _bars(self) -> tuple[Bar, ...]:
-        """None before the baselines are told."""
+        """Empty before the baselines are told."""
         separate = self._baseline(SEPARATE)
         if not self.prune or separate is None:
             return ()

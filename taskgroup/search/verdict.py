@@ -52,11 +52,11 @@ def verdict(
             f"cheapest, is kept until then; its gain against all-separate: {against_separate.percent()} {runs}.",
         )
     if chosen.name == SHARED:
-        return _shared(arms, against_separate, runs)
+        return _shared(arms, against_separate, runs, limits)
     if chosen.name == SEPARATE:
         return Verdict(
             code="separate_everything",
-            text=f"Separate everything: all-shared and every finalist were distinguishably worse than the best. "
+            text=f"Separate everything: whatever is cheaper was distinguishably worse than the best. "
             f"Gain against all-shared: {against_shared.percent()} {runs}.",
         )
     separate = next(arm for arm in arms if arm.name == SEPARATE)
@@ -87,11 +87,20 @@ def verdict(
     )
 
 
-def _shared(arms: tuple[ArmEvidence, ...], against_separate: Interval, runs: str) -> Verdict:
+def _shared(arms: tuple[ArmEvidence, ...], against_separate: Interval, runs: str, limits: Limits) -> Verdict:
     n_finalists = sum(arm.name not in (SHARED, SEPARATE) for arm in arms)
-    rivals = f"neither all-separate nor any of {n_finalists} finalists was" if n_finalists else "all-separate was not"
+    finalists = f"{n_finalists} finalist{'s' if n_finalists > 1 else ''}"
+    separate = next(arm for arm in arms if arm.name == SEPARATE)
+    if not limits.allow(separate.cost):
+        none = f"none of {finalists} was distinguishably better" if n_finalists else "nothing else is left"
+        over = f"{separate.cost.macs_ratio:.1f} times all-shared's multiply-accumulates"
+        rivals = f"within the limits {none}; all-separate is over them ({over})"
+    elif n_finalists:
+        rivals = f"neither all-separate nor any of {finalists} was distinguishably better"
+    else:
+        rivals = "all-separate was not distinguishably better"
     return Verdict(
         code="share_everything",
-        text=f"Share everything: nothing is cheaper, and {rivals} distinguishably better. "
+        text=f"Share everything: nothing is cheaper, and {rivals}. "
         f"Gain against all-separate: {against_separate.percent()} {runs}.",
     )

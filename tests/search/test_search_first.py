@@ -1,0 +1,66 @@
+"""What is tried first: no repeats, no baselines, and only what the space can express."""
+
+import pytest
+from search_samples import STAGES, TASKS, make_space, make_tree, proposals_of
+
+from taskgroup.core.grouping import Grouping
+from taskgroup.core.record import Proposal
+from taskgroup.search.first import first_candidates
+from taskgroup.search.notes import SEPARATE, SHARED
+
+
+@pytest.mark.parametrize("n_tasks", [1, 2, 3, 4])
+def test_no_repeats_no_baselines_all_encodable(n_tasks: int) -> None:
+    space = make_space(n_tasks)
+    found = first_candidates(space, proposals_of(space.trees[0].tree), 100)
+    prints = [a.fingerprint for _, a in found]
+    assert len(set(prints)) == len(prints)
+    assert len({origin for origin, _ in found}) == len(found)
+    assert all(space.encode(a) is not None for _, a in found)
+    plain = [a for _, a in found if not a.adapters]
+    assert not any(a.topology.is_shared or a.topology.is_separate for a in plain)
+    assert bool(found) == (n_tasks > 1)
+    assert not {origin for origin, _ in found} & {SHARED, SEPARATE}
+
+
+def test_kinds_take_turns_and_the_middle_depth_comes_first() -> None:
+    space = make_space(n_trees=1)
+    origins = [origin for origin, _ in first_candidates(space, proposals_of(space.trees[0].tree), 5)]
+    assert origins == [
+        "cut 2, branching after stem",
+        "all apart, branching after stem",
+        "all-shared, adapters of size 16 behind neck",
+        "cut 3, branching after stem",
+        "all apart, branching after body",
+    ]
+
+
+def test_proposals_keep_their_order_and_their_grouping() -> None:
+    space = make_space(n_trees=1)
+    cuts = {p.source: p.grouping for p in proposals_of(space.trees[0].tree)}
+    ranked = [Proposal(grouping=cuts[s], source=s) for s in ("cut 3", "cut 2")]
+    grouped = [(o, a) for o, a in first_candidates(space, ranked, 100) if o.startswith("cut")]
+    assert [o.split(",")[0] for o, _ in grouped] == ["cut 3", "cut 2"] * 3
+    for origin, architecture in grouped:
+        assert architecture.topology.grouping(len(STAGES) - 1) == cuts[origin.split(",")[0]]
+
+
+def test_limit_cuts_the_list() -> None:
+    space = make_space()
+    whole = first_candidates(space, proposals_of(space.trees[0].tree), 100)
+    assert first_candidates(space, proposals_of(space.trees[0].tree), 4) == whole[:4]
+    assert first_candidates(space, [], 0) == []
+
+
+def test_a_grouping_that_no_tree_has_is_left_out() -> None:
+    space = make_space(n_trees=1, sizes=(0,))
+    labels = [(0, 1, 0, 1), (0, 1, 1, 0), (0, 0, 1, 1)]
+    groupings = [Grouping(tasks=TASKS, labels=row) for row in labels]
+    strange = next(g for g in groupings if g != make_tree(TASKS, 0).tree.cut(2))
+    found = first_candidates(space, [Proposal(grouping=strange, source="strange")], 100)
+    assert not any(origin.startswith("strange") for origin, _ in found)
+    assert found
+
+
+def test_no_sizes_no_adapters() -> None:
+    assert not any(a.adapters for _, a in first_candidates(make_space(sizes=(0,)), [], 100))
