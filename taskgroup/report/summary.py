@@ -66,7 +66,10 @@ def settings(evidence: Evidence) -> str:
 
 def _verdict(name: str, evidence: Evidence | None) -> list[str]:
     text = evidence.verdict.text if evidence else NO_EVIDENCE
-    return [f"{shorten(name, 36)}: {headline(evidence)}", *_indented(textwrap.wrap(printable(text), WIDTH - 2, break_on_hyphens=False))]
+    return [
+        f"{shorten(name, 36)}: {headline(evidence)}",
+        *_indented(textwrap.wrap(printable(text), WIDTH - 2, break_on_hyphens=False)),
+    ]
 
 
 def _gains(evidence: Evidence) -> list[str]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from taskgroup.core.gain import Interval
-from taskgroup.core.spec import ArmEvidence, Verdict
+from taskgroup.core.spec import ArmEvidence, Cost, Verdict
 from taskgroup.search.limits import Limits
 from taskgroup.search.notes import SEPARATE, SHARED
 
@@ -44,13 +44,7 @@ def verdict(
     chosen = next(arm for arm in arms if arm.chosen)
     runs = f"on the test split over {n_seeds} paired seeds"
     if chosen.name == SHARED and lead is not None and lead.n_more is not None:
-        more = f"{lead.n_more} more seed{'s' if lead.n_more > 1 else ''}"
-        return Verdict(
-            code="not_enough",
-            text=f"Not enough evidence: {lead.name} is ahead of all-shared by {lead.advantage.percent()} on the "
-            f"validation split, and about {more} (confirm.seeds) would settle it. All-shared, the "
-            f"cheapest, is kept until then; its gain against all-separate: {against_separate.percent()} {runs}.",
-        )
+        return _undecided(lead, against_separate, runs)
     if chosen.name == SHARED:
         return _shared(arms, against_separate, runs, limits)
     if chosen.name == SEPARATE:
@@ -60,30 +54,46 @@ def verdict(
             f"Gain against all-shared: {against_shared.percent()} {runs}.",
         )
     separate = next(arm for arm in arms if arm.name == SEPARATE)
-    figures = f"{against_separate.percent()} against all-separate, {against_shared.percent()} against all-shared {runs}"
-    share = f"{chosen.cost.macs_ratio / separate.cost.macs_ratio:.0%} of its multiply-accumulates"
-    if against_separate.above_zero and against_shared.above_zero:
+    return _branched(chosen.cost, separate.cost, limits, (against_separate, against_shared), runs)
+
+
+def _branched(chosen: Cost, separate: Cost, limits: Limits, against: tuple[Interval, Interval], runs: str) -> Verdict:
+    """The answer where neither baseline was chosen; ``against`` all-separate and all-shared."""
+    vs_separate, vs_shared = against
+    figures = f"{vs_separate.percent()} against all-separate, {vs_shared.percent()} against all-shared {runs}"
+    if vs_separate.above_zero and vs_shared.above_zero:
         return Verdict(code="better_than_both", text=f"Better than both baselines: {figures}.")
-    if against_separate.above_zero and not against_shared.below_zero:
+    if vs_separate.above_zero and not vs_shared.below_zero:
         return Verdict(
             code="as_good_as_shared",
             text=f"Better than all-separate; better than all-shared on validation, but not distinguishably {runs}, "
             f"where sharing everything is as good and cheaper: {figures}.",
         )
-    if against_shared.above_zero and not against_separate.below_zero:
+    if vs_shared.above_zero and not vs_separate.below_zero:
+        share = f"{chosen.macs_ratio / separate.macs_ratio:.0%} of its multiply-accumulates"
         return Verdict(
             code="as_good_as_separate",
             text=f"Better than all-shared, and not distinguishable from all-separate at {share}: {figures}.",
         )
-    if against_shared.above_zero and not limits.allow(separate.cost):
+    if vs_shared.above_zero and not limits.allow(separate):
         return Verdict(
             code="best_within_limits",
             text=f"Better than all-shared within the limits; all-separate is better still, but over them "
-            f"({separate.cost.macs_ratio:.1f} times all-shared's multiply-accumulates): {figures}.",
+            f"({separate.macs_ratio:.1f} times all-shared's multiply-accumulates): {figures}.",
         )
     return Verdict(
         code="not_enough",
         text=f"Not enough evidence: chosen on validation, but the test split does not confirm the choice: {figures}.",
+    )
+
+
+def _undecided(lead: Lead, against_separate: Interval, runs: str) -> Verdict:
+    more = f"{lead.n_more} more seed{'' if lead.n_more == 1 else 's'}"
+    return Verdict(
+        code="not_enough",
+        text=f"Not enough evidence: {lead.name} is ahead of all-shared by {lead.advantage.percent()} on the "
+        f"validation split, and about {more} (confirm.seeds) would settle it. All-shared, the cheapest, is kept until "
+        f"then; its gain against all-separate: {against_separate.percent()} {runs}.",
     )
 
 

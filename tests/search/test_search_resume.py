@@ -1,6 +1,5 @@
 """A search that was killed anywhere goes on exactly as it would have."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from taskgroup.search.storage import open_storage
 from taskgroup.search.study import Search
 
 N_TRIALS = 16
-STRIDE = int(os.environ.get("TASKGROUP_STRIDE", "11"))
+STRIDE = 11
 LIMITS = Limits(macs_ratio=2.2)
 
 

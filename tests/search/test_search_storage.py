@@ -1,0 +1,53 @@
+"""The study's database: SQLite tuned for one writer, sentences for what cannot be opened."""
+
+from pathlib import Path
+
+import pytest
+from search_samples import cost_at
+from sqlalchemy import text
+
+from taskgroup.errors import InputError
+from taskgroup.search.limits import Limits
+from taskgroup.search.storage import open_storage
+
+
+def test_sqlite_in_the_folder_writes_ahead_and_waits(tmp_path: Path) -> None:
+    storage = open_storage(None, tmp_path)
+    with storage.engine.connect() as connection:
+        found = [connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")]
+        patience = connection.execute(text("PRAGMA busy_timeout")).scalar()
+    assert found == ["wal", 1]
+    assert patience == 60_000
+    assert (tmp_path / "study.db").exists()
+
+
+def test_any_other_database_by_its_address(tmp_path: Path) -> None:
+    open_storage(f"sqlite:///{tmp_path / 'mine.db'}", tmp_path / "elsewhere")
+    assert (tmp_path / "mine.db").exists()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("nonsense", "storage: should be a database URL"),
+        ("nosuchbase://me:secret@host/db", "storage: nosuchbase://me:.*@host/db cannot be opened"),
+        ("sqlite:////no/such/folder/study.db", "storage: sqlite:////no/such/folder/study.db cannot be opened"),
+    ],
+)
+def test_what_cannot_be_opened_is_said_without_the_password(url: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        open_storage(url, tmp_path)
+    assert len(caught.value.problems) == 1
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_limits_allow_what_does_not_exceed_them() -> None:
+    limits = Limits(params_ratio=2.0, macs_ratio=3.0)
+    assert limits.excess(cost_at(3.5, 1.5)) == {"params_ratio": -0.5, "macs_ratio": 0.5}
+    assert limits.allow(cost_at(3.0, 2.0))
+    assert not limits.allow(cost_at(3.1, 1.0))
+    assert not limits.allow(cost_at(1.0, 2.1))
+    assert Limits(macs_ratio=1.0).excess(cost_at(1.0, 9.0)) == {"macs_ratio": 0.0}
+    assert Limits().allow(cost_at(1e9, 1e9))
