@@ -97,7 +97,7 @@ class Trunk:
         """Shape of one example after each stage, found by running ``rows`` through in eval mode.
 
         Raises:
-            InputError: A stage that cannot run, or a last stage whose output is not ``(batch, n_features)``.
+            InputError: A stage that cannot run or loses rows, or a last one not giving ``(batch, n_features)``.
         """
         shapes = []
         for name, prototype in self.stages.items():
@@ -108,20 +108,26 @@ class Trunk:
                 raise InputError(
                     f"trunk: stage `{name}` should take rows of shape {tuple(rows.shape[1:])}, found: {error}"
                 ) from error
-            if not isinstance(output, Tensor) or output.shape[:1] != rows.shape[:1]:
-                found = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
-                raise InputError(
-                    f"trunk: stage `{name}` should give one tensor with as many rows as it takes ({len(rows)}), "
-                    f"found {found}"
-                )
+            fault = self._output_fault(name, output, len(rows))
+            if fault:
+                raise InputError(fault)
             rows = output
             shapes.append(tuple(rows.shape[1:]))
-        if len(shapes[-1]) != 1:
-            raise InputError(
-                f"trunk: the last stage `{self.names[-1]}` should give one vector of features a row, found shape "
-                f"{shapes[-1]}; end it with a pooling or flattening layer"
-            )
         return shapes
+
+    def _output_fault(self, stage: str, output: Any, n_rows: int) -> str:
+        """What is wrong with the output of ``stage`` for ``n_rows`` rows; empty if nothing."""
+        if isinstance(output, Tensor) and stage == self.names[-1] and output.ndim != 2:
+            return (
+                f"trunk: the last stage `{stage}` should give one vector of features a row, found shape "
+                f"{tuple(output.shape[1:])}; end it with a pooling or flattening layer"
+            )
+        if not isinstance(output, Tensor) or output.shape[:1] != (n_rows,):
+            found = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+            return (
+                f"trunk: stage `{stage}` should give one tensor with as many rows as it takes ({n_rows}), found {found}"
+            )
+        return ""
 
 
 def _reset_of(part: nn.Module) -> Any:

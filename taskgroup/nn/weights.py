@@ -15,9 +15,8 @@ def save_weights(network: SharedNetwork, path: Path) -> None:
     state = {k: v for k, v in network.state_dict().items() if not k.startswith(_helper_heads(network))}
     partial = path.with_suffix(".partial")
     copies = {k: v.clone(memory_format=torch.contiguous_format) for k, v in state.items()}  # tied tensors are refused
-    save_file(
-        copies, partial, metadata={"architecture": network.architecture.fingerprint}
-    )  # two keys would come in any order
+    metadata = {"architecture": network.architecture.fingerprint}  # one key: several would come in any order
+    save_file(copies, partial, metadata=metadata)
     partial.replace(path)
 
 

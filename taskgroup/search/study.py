@@ -20,7 +20,7 @@ from taskgroup.search.notes import SEPARATE, SHARED, Notes
 from taskgroup.search.space import Space
 
 MAX_ATTEMPTS = 3
-MAX_IDLE = 50
+MAX_IDLE = 30
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -158,6 +158,10 @@ def test_the_last_stage_should_give_vectors() -> None:
         trunk.shapes(torch.zeros(2, 1, 5, 5))
     with pytest.raises(InputError, match=r"one vector of features a row, found shape \(\)"):
         Trunk({"pick": Pick(0)}).shapes(torch.zeros(2, 3))
+    with pytest.raises(
+        InputError, match=r"stage `s` should give one tensor with as many rows .*, found shape \(10, 4\)"
+    ):
+        Trunk({"s": nn.Flatten(0, 1)}).shapes(torch.zeros(2, 5, 4))
 
 
 class Pick(nn.Module):
@@ -192,7 +196,7 @@ def test_a_stage_that_cannot_run_is_named() -> None:
 )
 def test_a_stage_should_give_one_tensor_with_all_rows(stage: nn.Module, found: str) -> None:
     with pytest.raises(InputError, match=rf"stage `s` should give one tensor with as many rows .*\(2\), found {found}"):
-        Trunk({"s": stage}).shapes(torch.zeros(2, 5, 4))
+        Trunk({"s": stage, "flat": nn.Flatten()}).shapes(torch.zeros(2, 5, 4))
 
 
 @pytest.mark.parametrize(

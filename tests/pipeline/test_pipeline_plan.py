@@ -1,0 +1,289 @@
+"""Whole jobs through the Python face: what comes back, what is refused, and what repeats exactly."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from tiny_jobs import PYTHON_PROBLEM, SPACE, STAGES, make_problem, make_trunk
+
+import taskgroup
+from taskgroup import Plan
+from taskgroup.errors import ConflictError, InputError, TrialError
+from taskgroup.pipeline.config import load_config
+from taskgroup.pipeline.folder import Folder
+from taskgroup.pipeline.job import run_job
+from taskgroup.pipeline.progress import Silent
+
+pytestmark = pytest.mark.usefixtures("no_report")
+
+SMALL = {**SPACE, "search": {"trials": 4, "adapters": {"sizes": [0, 2]}}}
+
+
+@pytest.fixture
+def no_report(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures take longer than these trainings; one plan has them."""
+    monkeypatch.setattr("taskgroup.pipeline.job.write_report", lambda *_: None)
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    return taskgroup.plan(make_problem(), SPACE, out=tmp_path_factory.mktemp("plan"))
+
+
+def test_a_plan_has_its_spec_tables_figures_and_words(plan: Plan) -> None:
+    spec = plan.spec
+    assert spec.tasks.names == ("sum", "sign", "third")
+    assert spec.trunk.stages == STAGES
+    assert spec.evidence is not None
+    assert len(spec.evidence.seeds) == 2
+    assert {a.name for a in spec.evidence.arms} >= {"all-shared", "all-separate"}
+    assert plan.affinity.values.shape == (3, 3, 3)
+    assert len(plan.proposals.proposals) >= 2
+    assert sum(bool(row.errors) and not row.origin.startswith("repeat") for row in plan.trials) == 6
+    assert {"topology", "affinity", "dendrogram", "gains", "pareto", "history"} == set(plan.figures())
+    assert str(plan) == plan.summary()
+    assert plan.summary().startswith("tiny: ")
+    assert str(plan.folder) in plan.summary()
+
+
+def test_everything_lies_in_the_folder(plan: Plan) -> None:
+    for name in ("spec.yaml", "weights.safetensors", "report.html", "trials.csv", "affinity.csv", "proposals.json"):
+        assert (plan.folder / name).stat().st_size > 0
+    assert (plan.folder / "exports" / "spec.json").exists()
+    assert not list(plan.folder.rglob("*.partial"))
+    assert taskgroup.load_spec(plan.folder / "spec.yaml") == plan.spec
+    provenance = plan.spec.provenance
+    assert provenance is not None
+    assert set(provenance.seconds) == {"measure", "propose", "search", "confirm"}
+    assert provenance.config_hash == Folder(plan.folder).state()["config"]
+
+
+def test_weights_are_those_of_a_confirmation_run(plan: Plan) -> None:
+    network = taskgroup.build(plan.spec, make_trunk())
+    taskgroup.load_weights(network, plan.folder / "weights.safetensors")
+    network.eval()
+    problem = make_problem()
+    rows = torch.from_numpy(problem.inputs[problem.split == 2])
+    labels = problem.labels[problem.split == 2, 1]
+    wrong = ((network(rows)["sign"][:, 0] > 0).numpy() != labels).mean()
+    evidence = plan.spec.evidence
+    assert evidence is not None
+    tested = [json.loads(p.read_text()) for p in (plan.folder / "trials").glob("*.json")]
+    tested = [t for t in tested if not t["history"]]
+    assert min(abs(max(wrong, 0.5 / len(labels)) - t["errors"]["sign"]) for t in tested) < 1e-9
+
+
+def test_the_same_call_again_answers_at_once(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise AssertionError("worked again")
+
+    monkeypatch.setattr("taskgroup.pipeline.job.load_prepared", fail)
+    again = taskgroup.plan(make_problem(), SPACE, out=plan.folder)
+    assert again.spec == plan.spec
+    assert again.trials == plan.trials
+
+
+def test_another_config_in_the_same_folder_is_refused(plan: Plan) -> None:
+    changed = {**SPACE, "search": {"trials": 7, "adapters": {"sizes": [0, 2]}}, "seed": 1}
+    with pytest.raises(ConflictError, match=r"search\.trials: was 6, now 7") as caught:
+        taskgroup.plan(make_problem(), changed, out=plan.folder)
+    assert "seed: was 0, now 1" in str(caught.value)
+
+
+@pytest.mark.parametrize("problem", [make_problem(seed=1), make_problem(trunk=make_trunk(5))], ids=["data", "trunk"])
+def test_another_problem_in_the_same_folder_is_refused(plan: Plan, problem: Any) -> None:
+    """The config of a problem in memory says nothing of it."""
+    with pytest.raises(ConflictError, match="the data or the trunk changed"):
+        taskgroup.plan(problem, SPACE, out=plan.folder)
+
+
+def test_same_seed_same_plan(plan: Plan, tmp_path: Path) -> None:
+    again = taskgroup.plan(make_problem(), SPACE, out=tmp_path / "again")
+    assert again.spec.fingerprint == plan.spec.fingerprint
+    for name in ("trials.csv", "affinity.csv", "proposals.json", "weights.safetensors"):
+        assert (again.folder / name).read_bytes() == (plan.folder / name).read_bytes(), name
+
+
+class Interrupting(Silent):
+    """Ctrl-C after so many reports of progress."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    def advance(self, done: int, best_gain: float | None = None) -> None:
+        self.after -= 1
+        if self.after == 0:
+            raise KeyboardInterrupt
+
+
+def test_interrupted_again_and_again_it_ends_the_same(plan: Plan, tmp_path: Path) -> None:
+    """In the measurement, the search, the confirmation and the test."""
+    for after in (1, 2, 2, 3, 6, 11, 14):
+        with pytest.raises(KeyboardInterrupt):
+            taskgroup.plan(make_problem(), SPACE, out=tmp_path, progress=Interrupting(after))
+    found = taskgroup.plan(make_problem(), SPACE, out=tmp_path)
+    assert found.spec.fingerprint == plan.spec.fingerprint
+    assert (tmp_path / "trials.csv").read_bytes() == (plan.folder / "trials.csv").read_bytes()
+
+
+def test_one_task(tmp_path: Path) -> None:
+    found = taskgroup.plan(make_problem(1), SMALL, out=tmp_path)
+    assert [row.origin for row in found.trials] == ["all-separate", "all-shared"]
+    assert found.spec.evidence is not None
+    assert found.spec.evidence.verdict.code == "share_everything"
+    assert found.spec.evidence.gain_vs_separate.mean == 0.0
+
+
+def test_two_tasks(tmp_path: Path) -> None:
+    found = taskgroup.plan(make_problem(2), SMALL, out=tmp_path)
+    assert found.spec.tasks.names == ("sum", "sign")
+    assert found.spec.evidence is not None
+
+
+def test_a_limit_of_one_leads_to_sharing_everything(tmp_path: Path) -> None:
+    found = taskgroup.plan(make_problem(), {**SMALL, "limits": {"macs_ratio": 1}}, out=tmp_path)
+    assert found.spec.architecture.topology.is_shared
+    assert not found.spec.architecture.adapters
+    assert {row.state for row in found.trials[2:]} <= {"over limit", "complete"}
+    evidence = found.spec.evidence
+    assert evidence is not None
+    assert evidence.verdict.code == "share_everything"
+    assert "all-separate is over them" in evidence.verdict.text
+
+
+def test_no_stage_for_adapters_is_none_and_not_all(tmp_path: Path) -> None:
+    space = {**SMALL, "search": {"trials": 4, "adapters": {"sizes": [0, 2], "stages": []}}}
+    found = taskgroup.plan(make_problem(), space, out=tmp_path)
+    assert not any(row.architecture.adapters for row in found.trials)
+
+
+def test_a_candidate_that_fails_is_a_row_and_a_baseline_that_fails_ends_the_job(tmp_path: Path) -> None:
+    with pytest.raises(TrialError, match=r"measure trial \w+ \(seed \d+\) failed: RuntimeError: the pump is broken"):
+        taskgroup.plan(make_problem(trunk=make_trunk(broken=True)), SMALL, out=tmp_path)
+    assert Folder(tmp_path).state()["state"] == "running"
+
+
+@pytest.mark.parametrize(
+    ("problem", "space", "options", "words"),
+    [
+        (make_problem(), SPACE, {"workers": 2}, "a problem in memory runs with workers=1, found 2"),
+        (make_problem(), SPACE, {"workers": 0}, "`workers` should be at least 1, found 0"),
+        (None, {"name": "x"}, {}, "needs a problem"),
+        (make_problem(), [1], {}, "a config should be a mapping of sections, found list"),
+        (make_problem(), {"serch": {}}, {}, "`serch` is not a known key"),
+        ({"source": "bundled", "name": "digit"}, {"trunk": {"name": "mlp"}}, {}, "digit"),
+        ({"source": "bundled", "name": "digits"}, {}, {}, "trunk: is missing"),
+        (
+            make_problem(),
+            {"search": {"adapters": {"stages": ["hihg"]}}},
+            {},
+            "the trunk's stages are low, high; found `hihg`, did you mean `high`",
+        ),
+        (make_problem(), {"measure": {"affinity": {"method": "x"}}}, {}, "affinity measure should be one of"),
+    ],
+)
+def test_what_cannot_be_planned_is_said_before_anything_is_written(
+    tmp_path: Path, problem: Any, space: Any, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        taskgroup.plan(problem, space, out=tmp_path / "job", **options)
+    assert len(caught.value.problems) == 1
+    assert words in caught.value.problems[0]
+    assert not (tmp_path / "job").exists()
+
+
+def test_an_empty_file_is_no_space(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").touch()
+    with pytest.raises(InputError, match="a config should be a mapping"):
+        taskgroup.plan(make_problem(), tmp_path / "empty.yaml", out=tmp_path / "job")
+
+
+def test_mappings_of_the_caller_stay_as_they_were(tmp_path: Path) -> None:
+    space: dict[str, Any] = {"search": {"trials": 1}}
+    with pytest.raises(InputError):
+        taskgroup.plan(make_problem(), space, out=tmp_path)
+    assert space == {"search": {"trials": 1}}
+
+
+def python_config(folder: Path) -> Path:
+    """A config beside a module of its own name, since a process keeps what it has imported."""
+    module = f"made_{folder.name.replace('-', '_')}"
+    (folder / f"{module}.py").write_text(PYTHON_PROBLEM)
+    config = {**SMALL, "name": "mine", "problem": {"source": "python", "target": f"{module}:make"}}
+    (folder / "mine.yaml").write_text(yaml.safe_dump(config))
+    return folder / "mine.yaml"
+
+
+def test_a_problem_of_the_users_own_in_worker_processes(tmp_path: Path) -> None:
+    """Two workers, then one, then none: the plan is the same but for what the search of two asked."""
+    path = python_config(tmp_path)
+    two = taskgroup.plan(space=path, out=tmp_path / "two", workers=2)
+    assert two.spec.tasks.names == ("left", "right")
+    assert two.spec.trunk.name == f"{path.parent.glob('*.py').__next__().stem}:make"
+    settings = load_config(path)
+    run_job(settings, tmp_path / "one", workers=1, progress=Silent(), base=tmp_path)
+    inline = taskgroup.plan(space=path, out=tmp_path / "inline")
+    assert taskgroup.load_spec(tmp_path / "one" / "spec.yaml").fingerprint == inline.spec.fingerprint
+    assert (tmp_path / "one" / "trials.csv").read_bytes() == (tmp_path / "inline" / "trials.csv").read_bytes()
+    assert two.affinity.values == pytest.approx(inline.affinity.values)
+
+
+def test_one_task_on_two_workers(tmp_path: Path) -> None:
+    """Both baselines are the same trial, which is not started twice at once."""
+    problem = {"source": "bundled", "name": "linnerud", "tasks": ["waist"]}
+    space = {**SMALL, "name": "waist", "trunk": {"name": "mlp", "width": 4, "depth": 2}}
+    found = taskgroup.plan(problem, space, out=tmp_path, workers=2)
+    assert [row.origin for row in found.trials] == ["all-separate", "all-shared"]
+    assert len(list((tmp_path / "trials").glob("*.json"))) == 1 + 1 + 2 + 2
+
+
+def test_jobs_may_share_a_database(tmp_path: Path) -> None:
+    """Another configuration of the same name does not take over the trials of the first."""
+    url = f"sqlite:///{tmp_path / 'all.db'}"
+    path = python_config(tmp_path)
+    found = []
+    for out, changes in (("a", ()), ("b", ("search.steps=3",))):
+        settings = load_config(path, changes)
+        options: dict[str, Any] = {"workers": 1, "progress": Silent(), "base": tmp_path, "inline": True}
+        found.append(run_job(settings, tmp_path / out, storage=url, **options))
+        assert not (tmp_path / out / "study.db").exists()
+    one, two = ([row.errors for row in record.trials if row.errors] for record in found)
+    assert len(one) >= 4
+    assert all(a != b for a, b in zip(one, two, strict=False))
+
+
+def test_a_finished_job_is_shown_without_torch(plan: Plan, tmp_path: Path) -> None:
+    config = {
+        "name": "quick",
+        "problem": {"source": "bundled", "name": "linnerud"},
+        "trunk": {"name": "mlp", "width": 4, "depth": 2},
+        **{k: v for k, v in SMALL.items() if k != "name"},
+    }
+    path = tmp_path / "quick.yaml"
+    path.write_text(yaml.safe_dump(config))
+    taskgroup.plan(space=path, out=tmp_path / "job")
+    code = (
+        "import sys; from taskgroup.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as stop: assert not stop.code, stop.code\n"
+        "print(sorted({'torch', 'optuna', 'pandas', 'sklearn', 'matplotlib'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code, "run", str(path), "--out", str(tmp_path / "job")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "NO_COLOR": "1"})
+    assert done.stdout.startswith("quick: ")
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_affinities_are_means_over_the_looks(plan: Plan) -> None:
+    (file,) = (plan.folder / "trials").glob("*.npz")
+    with np.load(file) as stored:
+        samples = stored["samples"]
+    assert plan.affinity.counts.max() == len(samples) == 3
+    np.testing.assert_allclose(plan.affinity.values, samples.mean(axis=0))
