@@ -7,7 +7,6 @@ from rich.console import Console
 from rich.progress import Progress as Bars
 from rich.progress import TextColumn
 
-from taskgroup.cli import progress
 from taskgroup.cli.progress import LiveProgress, Pace, PlainProgress, terminal_progress
 
 
@@ -24,7 +23,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     found = Clock()
-    monkeypatch.setattr(progress.time, "monotonic", found)
+    monkeypatch.setattr("taskgroup.cli.progress.time.monotonic", found)
     return found
 
 
