@@ -54,6 +54,13 @@ def test_arms_over_a_limit_are_not_chosen() -> None:
     assert pick(*arms, limits=Limits(macs_ratio=1.0)) == SHARED
 
 
+def test_a_cheap_arm_over_another_limit_is_not_chosen_for_being_near() -> None:
+    arms = (at(SHARED, -0.3, 1), at(SEPARATE, -0.2, 4, 4), at("trial 7", 0.1, 2.0, 1.5, shake=40))
+    cheap = at("trial 10", 0.0999, 1.5, 2.0, shake=40)
+    assert pick(*arms, cheap) == "trial 10"
+    assert pick(*arms, cheap, limits=Limits(params_ratio=1.8)) == "trial 7"
+
+
 def test_cheapest_by_either_cost_the_other_breaks_ties() -> None:
     arms = (at(SHARED, -0.3, 1), at(SEPARATE, -0.2, 4, 4))
     rivals = (at("trial 7", 0.1, 2.0, 1.5, shake=40), at("trial 10", 0.1, 1.5, 2.0, shake=40))

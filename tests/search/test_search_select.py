@@ -76,8 +76,8 @@ def test_finalists_are_the_best_the_cheapest_and_evenly_between() -> None:
 
 
 def test_finalists_keep_half_of_the_advantage_over_all_shared() -> None:
-    """All-shared is at -0.2 and the best at 0.2: what gains less than 0.0 is no finalist by being cheap."""
-    table = rows((-0.01, 1.1), (0.01, 1.2), (0.2, 2.0))
+    """All-shared is at -0.2 and the best at 0.4: what gains less than 0.1 is no finalist by being cheap."""
+    table = rows((0.09, 1.1), (0.11, 1.2), (0.4, 2.0))
     assert numbers(finalists(table, NONE, 2)) == [4, 3]
     assert numbers(finalists(table, NONE, 3)) == [4, 3, 2]  # then the next best
 
