@@ -14,7 +14,7 @@ from typing import Protocol
 from taskgroup.core.trial import TrialSpec
 from taskgroup.pipeline.prepared import Prepared
 
-PRELOADED = ("taskgroup.pipeline.work", "taskgroup.measures.lookahead", "sklearn.metrics", "torch._dynamo")
+PRELOADED = ("taskgroup.pipeline.work", "taskgroup.measures.training.lookahead", "sklearn.metrics", "torch._dynamo")
 """Loaded once by the fork server; the last is what the first step of any optimizer imports, which takes a second."""
 
 

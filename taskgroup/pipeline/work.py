@@ -9,7 +9,7 @@ import torch
 
 from taskgroup.core.trial import TrialResult, TrialSpec
 from taskgroup.measures import MEASURES
-from taskgroup.measures.sampling import Sampling
+from taskgroup.measures.training.sampling import Sampling
 from taskgroup.nn.network import SharedNetwork
 from taskgroup.nn.weights import load_weights, save_weights
 from taskgroup.pipeline.folder import Folder, write_arrays

@@ -16,7 +16,7 @@ from taskgroup.core.topology import Topology
 from taskgroup.core.trial import TrainOptions
 from taskgroup.errors import InputError
 from taskgroup.measures import MEASURES, Measure
-from taskgroup.measures.sampling import Sampling
+from taskgroup.measures.training.sampling import Sampling
 from taskgroup.nn.network import SharedNetwork
 from taskgroup.nn.trunk import Trunk
 from taskgroup.training.data import Rows

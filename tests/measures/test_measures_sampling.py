@@ -9,7 +9,7 @@ from taskgroup.core.spec import Architecture
 from taskgroup.core.task import Task, TaskSet
 from taskgroup.core.topology import Topology
 from taskgroup.core.trial import TrainOptions
-from taskgroup.measures.sampling import Sampling
+from taskgroup.measures.training.sampling import Sampling
 from taskgroup.nn.network import SharedNetwork
 from taskgroup.nn.trunk import Trunk
 from taskgroup.training.data import Rows, batches

@@ -8,8 +8,8 @@ import torch
 from pydantic import ValidationError
 from tiny_probes import both, probe_of, second, times, unlabelled
 
-from taskgroup.measures.gradient import GradientCosine, GradientDot
-from taskgroup.measures.lookahead import Lookahead
+from taskgroup.measures.training.gradient import GradientCosine, GradientDot
+from taskgroup.measures.training.lookahead import Lookahead
 
 NAN = np.nan
 

@@ -1,13 +1,14 @@
 """Exact lookahead affinity (Fifty et al. 2021, arXiv 2109.04617)."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taskgroup.measures.step_size import Stepping
+from taskgroup.measures import Sight
+from taskgroup.measures.training.step_size import Stepping
 from taskgroup.training.probe import Probe
 
 
@@ -27,6 +28,9 @@ class Lookahead(Stepping):
     """
 
     method: Literal["lookahead"] = "lookahead"
+    sees: ClassVar[Sight] = "probe"
+    symmetric: ClassVar[bool] = False
+    meaning: ClassVar[str] = "a training step on A lowers B's loss"
 
     def __call__(self, probe: Probe) -> NDArray[np.float64]:
         """See :class:`taskgroup.measures.Measure`."""

@@ -1,6 +1,6 @@
 """First-order affinities: inner products and cosines of task gradients."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taskgroup.core.task import Frozen
-from taskgroup.measures.step_size import Stepping
+from taskgroup.measures import Sight
+from taskgroup.measures.training.step_size import Stepping
 from taskgroup.training.probe import Probe
 
 
@@ -27,6 +28,9 @@ class GradientDot(Stepping):
     """
 
     method: Literal["gradient_dot"] = "gradient_dot"
+    sees: ClassVar[Sight] = "probe"
+    symmetric: ClassVar[bool] = False
+    meaning: ClassVar[str] = "a training step on A lowers B's loss, to first order"
 
     def __call__(self, probe: Probe) -> NDArray[np.float64]:
         """See :class:`taskgroup.measures.Measure`."""
@@ -52,6 +56,9 @@ class GradientCosine(Frozen):
     """
 
     method: Literal["gradient_cosine"] = "gradient_cosine"
+    sees: ClassVar[Sight] = "probe"
+    symmetric: ClassVar[bool] = True
+    meaning: ClassVar[str] = "the gradients of A and B point the same way"
 
     def __call__(self, probe: Probe) -> NDArray[np.float64]:
         """See :class:`taskgroup.measures.Measure`."""

@@ -1,0 +1,1 @@
+"""Measures that need no network; they see inputs and labels."""

@@ -1,0 +1,1 @@
+"""Measures of how well one task's features serve another; they see features and labels."""
