@@ -7,6 +7,7 @@ from typing import cast
 import torch
 from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from taskgroup.adapters import ADAPTERS
 from taskgroup.core.seeds import derive_seed
@@ -17,6 +18,7 @@ from taskgroup.core.validation import sentences
 from taskgroup.errors import InputError
 from taskgroup.nn.routes import Route, adapter_groups, route
 from taskgroup.nn.trunk import TRUNKS, Trunk
+from taskgroup.training.probe import Tower
 
 
 @dataclass(frozen=True)
@@ -88,20 +90,35 @@ class SharedNetwork(nn.Module):
         Raises:
             InputError: One of ``tasks`` is not a task of this network.
         """
-        wanted = tuple(tasks) if tasks is not None else self.tasks.names
-        unknown = [t for t in wanted if t not in self.tasks.names]
+        names = self.tasks.names
+        wanted = names if tasks is None else tuple(tasks)
+        unknown = set(wanted).difference(names)
         if unknown:
             raise InputError(
-                f"`tasks` should be among {', '.join(self.tasks.names)}, found `{t}`{did_you_mean(t, self.tasks.names)}"
-                for t in unknown
+                f"`tasks` should be among {', '.join(names)}, found `{t}`{did_you_mean(t, names)}"
+                for t in wanted
+                if t in unknown
             )
-        heads = [
-            (head, layer)
-            for head, layer in zip(self.heads_info, self.heads, strict=True)
-            if head.along in wanted and (head.task == head.along or helpers)
-        ]
-        features = self._features(rows, wanted)
-        return {head.name: layer(features[head.along]) for head, layer in heads}
+        streams = self._features(rows, wanted)
+        outputs: dict[str, Tensor] = {}
+        together: dict[int, list[int]] = {}
+        for place, head in enumerate(self.heads_info):
+            if head.along in streams and (head.task == head.along or helpers):
+                outputs[head.name] = rows  # keeps the order of the heads
+                together.setdefault(id(streams[head.along]), []).append(place)
+        for places in together.values():
+            features = streams[self.heads_info[places[0]].along]
+            for place, output in zip(places, self._heads(features, places), strict=True):
+                outputs[self.heads_info[place].name] = output
+        return outputs
+
+    def _heads(self, features: Tensor, places: Sequence[int]) -> Sequence[Tensor]:
+        """Outputs of the heads on one stream, computed as one matrix: hundreds of tasks cost little more than one."""
+        layers = [cast("nn.Linear", self.heads[place]) for place in places]
+        if len(layers) == 1:
+            return [layers[0](features)]
+        weight, bias = torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers])
+        return torch.split(F.linear(features, weight, bias), [layer.out_features for layer in layers], dim=1)
 
     def _features(self, rows: Tensor, tasks: tuple[str, ...]) -> dict[str, Tensor]:
         """What reaches each task's head, every module run once however many streams pass through it."""
@@ -139,6 +156,14 @@ class SharedNetwork(nn.Module):
                 name = self.architecture.topology.stages[module.stage]
                 shared[name] += [p for p in copies[module.copy].parameters() if p.requires_grad]
         return shared
+
+    def tower(self) -> Tower | None:
+        """The network opened up for a probe, where all tasks share every stage and nothing else trains; else None."""
+        stages = [list(copies.children()) for copies in self.stages]
+        if any(len(copies) > 1 for copies in stages) or self.architecture.adapters or self.architecture.helpers:
+            return None
+        named = {name: copy for name, (copy,) in zip(self.architecture.topology.stages, stages, strict=True)}
+        return Tower(self.tasks, named, [cast("nn.Linear", head) for head in self.heads])
 
 
 def build(spec: Spec, trunk: Trunk | None = None, *, seed: int = 0) -> SharedNetwork:

@@ -11,13 +11,16 @@ from taskgroup.core.seeds import derive_seed
 from taskgroup.core.task import TaskSet
 from taskgroup.core.trial import Check, TrainOptions
 from taskgroup.training.data import Rows, batches
-from taskgroup.training.losses import task_loss
+from taskgroup.training.losses import head_losses
 from taskgroup.training.metrics import errors_on
 from taskgroup.training.model import MultiTaskModel
 
 
 class Callback:
     """Hooks of the loop; the base does nothing."""
+
+    def begin(self, optimizer: torch.optim.Optimizer) -> None:
+        """Called once, before the first step."""
 
     def before_step(self, step: int, batch: Rows, lr: float) -> None:
         """Called before optimizer step ``step`` (from 0) on the batch that it will use."""
@@ -45,13 +48,12 @@ def total_loss(model: MultiTaskModel, tasks: TaskSet, batch: Rows) -> Tensor:
     A batch without any label trains nothing: its loss is a zero that depends on no parameter.
     """
     outputs = model(batch.inputs, helpers=True)
-    columns = dict(zip(tasks.names, zip(tasks, batch.labels.unbind(dim=1), batch.whole, strict=True), strict=True))
-    terms = []
-    for head in model.heads_info:
-        task, labels, whole = columns[head.task]
-        if whole or not torch.isnan(labels).all():
-            terms.append(task.weight * task_loss(task, outputs[head.name], labels, whole=whole))
-    return torch.stack(terms).sum() if terms else torch.zeros((), requires_grad=True)
+    known = {t.name: (t, k) for k, t in enumerate(tasks) if batch.whole[k] or not torch.isnan(batch.labels[:, k]).all()}
+    heads = [head for head in model.heads_info if head.task in known]
+    if not heads:
+        return torch.zeros((), requires_grad=True)
+    losses = head_losses([known[head.task] for head in heads], [outputs[head.name] for head in heads], batch)
+    return losses @ torch.tensor([known[head.task][0].weight for head in heads])
 
 
 def train(
@@ -82,6 +84,8 @@ def train(
     torch.manual_seed(derive_seed("dropout", seed))
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=options.lr, weight_decay=options.weight_decay, fused=True)
+    for callback in callbacks:
+        callback.begin(optimizer)
     check_after = {math.ceil(options.steps * (k + 1) / options.n_checks) for k in range(options.n_checks)}
     history: list[Check] = []
     for step, batch in enumerate(batches(train_rows, options.batch_size, options.steps, seed)):
@@ -94,6 +98,7 @@ def train(
         if not torch.isfinite(loss):
             raise DivergedError(f"training loss was {loss.item()} at step {step}; lower train.lr (now {options.lr})")
         loss.backward()  # type: ignore[no-untyped-call]
+        _spare_unlabelled(model, tasks, batch)
         optimizer.step()
         if step + 1 in check_after:
             history.append(Check(step=step + 1, errors=_finite_errors(model, tasks, val_rows, step, options)))
@@ -101,6 +106,18 @@ def train(
             if any(votes):
                 return Trained(tuple(history), stopped=step + 1 < options.steps)
     return Trained(tuple(history), stopped=False)
+
+
+def _spare_unlabelled(model: MultiTaskModel, tasks: TaskSet, batch: Rows) -> None:
+    """Heads without labels in the batch stay as they are, however the network computes its heads."""
+    if all(batch.whole):
+        return
+    silent = torch.isnan(batch.labels).all(dim=0).tolist()
+    lost = {task for task, none in zip(tasks.names, silent, strict=True) if none}
+    for info, head in zip(model.heads_info, model.heads, strict=True):
+        if info.task in lost:
+            for parameter in head.parameters():
+                parameter.grad = None
 
 
 def _finite_errors(

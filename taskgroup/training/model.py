@@ -1,6 +1,6 @@
 """What the loop asks of a network."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -26,6 +26,11 @@ class MultiTaskModel(Protocol):
     @property
     def heads_info(self) -> Sequence[Output]:
         """All outputs, the tasks' own first."""
+        ...
+
+    @property
+    def heads(self) -> Iterable[nn.Module]:
+        """Modules of the outputs, in the order of ``heads_info``."""
         ...
 
     def __call__(self, rows: Tensor, *, helpers: bool = False) -> dict[str, Tensor]:

@@ -23,10 +23,19 @@ from taskgroup.training.data import Rows
 from taskgroup.training.loop import train
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
-    "lookahead": [{}, {"step_size": "lr"}, {"step_size": 0.05}],
-    "gradient_dot": [{}, {"step_size": "lr"}],
+    "lookahead": [
+        {},
+        {"step_size": "lr"},
+        {"mode": "exact"},
+        {"mode": "exact", "per_stage": "exact", "step_size": 0.05},
+        {"mode": "first_order"},
+        {"mode": "sampled", "sample": "sources", "draws": 4},
+        {"step": "optimizer", "mode": "exact", "step_size": 1e-3},
+    ],
 }
-CASES = [(name, options) for name in MEASURES.names for options in OPTIONS.get(name, [{}])]
+CASES = [
+    (name, options) for name in MEASURES.names if MEASURES[name].sees == "probe" for options in OPTIONS.get(name, [{}])
+]
 TASKS = (
     Task(name="odd", kind="binary"),
     Task(name="digit", kind="multiclass", n_classes=3),

@@ -26,13 +26,12 @@ class Stepping(Frozen):
     max_step: float = Field(default=1.0, gt=0)
     min_loss: float = Field(default=1e-4, ge=0)
 
-    def eta(self, probe: Probe, losses: Tensor, gradients: dict[str, Tensor]) -> float:
-        """The step size for this look; ``losses`` of shape ``(T,)``, ``gradients`` per stage ``(T, P)``."""
+    def eta(self, probe: Probe, losses: Tensor, squares: Tensor) -> float:
+        """The step size for this look; ``losses`` and ``squares`` (own decrease per unit of η) of shape ``(T,)``."""
         if self.step_size == "lr":
             return probe.lr
         if self.step_size != "auto":
             return float(self.step_size)
-        squares = torch.stack([g.double().square().sum(dim=1) for g in gradients.values()]).sum(dim=0)
         usable = torch.isfinite(losses) & (losses > self.min_loss) & (squares > 0)
         if not bool(usable.any()):
             return self.max_step

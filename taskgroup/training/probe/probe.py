@@ -1,10 +1,20 @@
-"""Probe: all that an affinity measure may see of a network in training: move, look, put back."""
+"""The probe's face: what may be asked of a network in training, and that it is left as it was."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
+from taskgroup.training.data import Rows
+from taskgroup.training.probe.crossing import ClosureCrossing, Crossing, TowerCrossing
+from taskgroup.training.probe.gradients import Scales
+from taskgroup.training.probe.tower import Tower
+
+Batch = Literal["same", "halves", "next", "val"]
+"""On which rows a step's effect is looked up: those of the gradient, the other half of the batch (both ways), another
+training batch, or validation rows."""
 
 
 class Probe:
@@ -19,6 +29,15 @@ class Probe:
         losses: Evaluates every task's loss on the batch at hand, shape ``(T,)``; NaN where the batch has no label.
         module: Owner of the buffers that looking may change (BatchNorm statistics).
         lr: Learning rate of the step that training is about to take.
+        tower: The same network, opened up, for shortcuts; without it every look goes through ``losses``.
+        rows: The batch at hand; needed with a tower.
+        others: Further batches, by name (``next``, ``val``), fetched when asked for; need a tower.
+        scales: What the optimizer would multiply each parameter's gradient with, if it is known.
+        memory: Kept from look to look in one training.
+        number: Which look of the training this is, from 0.
+
+    Attributes:
+        facts: What a measure wants remembered of its look, by name.
     """
 
     def __init__(
@@ -28,11 +47,49 @@ class Probe:
         losses: Callable[[], Tensor],
         module: nn.Module,
         lr: float,
+        *,
+        tower: Tower | None = None,
+        rows: Rows | None = None,
+        others: Mapping[str, Callable[[], Rows]] | None = None,
+        scales: Callable[[], Scales | None] | None = None,
+        memory: dict[str, float] | None = None,
+        number: int = 0,
     ) -> None:
         self.tasks, self.stages = tuple(tasks), tuple(stages)
-        self.lr = lr
+        self.lr, self.number = lr, number
+        self.memory: dict[str, float] = {} if memory is None else memory
+        self.facts: dict[str, float] = {}
         self._parameters = {name: list(parameters) for name, parameters in stages.items()}
         self._losses, self._module = losses, module
+        self._tower, self._rows, self._others, self._scales = tower, rows, dict(others or {}), scales
+
+    def crossings(self, on: Batch = "same", *, optimizer_step: bool = False) -> list[Crossing]:
+        """Where gradients meet losses: one view, or two (both ways) for ``halves``; to be averaged.
+
+        Args:
+            on: On which rows the effect of a step is looked up.
+            optimizer_step: Whether directions are scaled as the optimizer would scale them.
+
+        Raises:
+            ValueError: The network is a black box, and more than the batch at hand or plain steps are asked for.
+        """
+        if self._tower is None or self._rows is None:
+            if on != "same" or optimizer_step:
+                raise ValueError(
+                    "only a network whose stages all tasks share can be probed on other rows than a step's"
+                )
+            return [ClosureCrossing(self._parameters, self.gradients, self.losses_after)]
+        scales = self._scales() if optimizer_step and self._scales is not None else None
+        if on == "same":
+            pairs = [(self._rows, self._rows)]
+        elif on == "halves":
+            one, two = _halves(self._rows)
+            pairs = [(one, two), (two, one)]
+        else:
+            pairs = [(self._rows, self._others[on]())]
+        return [
+            TowerCrossing(self._tower, s, t, scales=scales, seed=self.number, put_back=self._put_back) for s, t in pairs
+        ]
 
     @contextlib.contextmanager
     def _put_back(self) -> Iterator[None]:
@@ -101,6 +158,12 @@ class Probe:
         parts = torch.split(change, [p.numel() for p in parameters])
         for parameter, part in zip(parameters, parts, strict=True):
             parameter.add_(part.view_as(parameter))
+
+
+def _halves(rows: Rows) -> tuple[Rows, Rows]:
+    """Every other row; batches are in random order anyway."""
+    index = torch.arange(len(rows))
+    return rows.pick(index[::2]), rows.pick(index[1::2])
 
 
 def _flat(tensors: Sequence[Tensor]) -> Tensor:

@@ -1,0 +1,203 @@
+"""Crossing: gradients on one batch, their effect on another, or on the same one."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from taskgroup.training.data import Rows
+from taskgroup.training.probe.gradients import Gradients, PlainGradients, Scales
+from taskgroup.training.probe.passes import HELD_NUMBERS, Pass, direction, run
+from taskgroup.training.probe.stepped import losses_along, stepped_losses
+from taskgroup.training.probe.tower import Tower
+
+Direction = Mapping[str, Sequence[Tensor]]
+"""A change of the shared parameters, by stage."""
+
+
+class Crossing(Protocol):
+    """Source gradients on one batch, target losses on another."""
+
+    @property
+    def losses(self) -> Tensor:
+        """Target losses where the network stands, shape ``(T,)``, float64; NaN without labels."""
+        ...
+
+    def squares(self) -> Tensor:
+        """Inner product of each source's step direction with its own gradient, float64, shape ``(S, T)``."""
+        ...
+
+    def gram(self) -> Tensor:
+        """Inner products of the sources' step directions with the targets' gradients, float64, ``(S, T, T)``."""
+        ...
+
+    def stepped(self, eta: float, stages: Sequence[str], sources: Sequence[int]) -> Tensor:
+        """Target losses after a step of size ``eta`` on each source, moving only ``stages``: ``(len(sources), T)``."""
+        ...
+
+    def direction(self, weights: Tensor) -> Direction:
+        """Gradient of the sum of the source losses times ``weights``, shape ``(T,)``; one backward."""
+        ...
+
+    def along(self, direction: Direction, scale: float) -> Tensor:
+        """Target losses after adding ``scale`` times ``direction``, shape ``(T,)``, float64."""
+        ...
+
+
+class TowerCrossing:
+    """Through a tower, by its shortcuts.
+
+    Args:
+        tower: The network.
+        source: Batch of the gradients.
+        target: Batch of the losses; the same object for one batch.
+        scales: What the optimizer multiplies gradients with, if its step is asked for.
+        seed: Of projections.
+        put_back: Context in which the network may be disturbed.
+    """
+
+    def __init__(
+        self,
+        tower: Tower,
+        source: Rows,
+        target: Rows,
+        *,
+        scales: Scales | None,
+        seed: int,
+        put_back: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._tower, self._rows, self._scales, self._seed = tower, (source, target), scales, seed
+        self._put_back = put_back
+        self._gram: Tensor | None = None
+        self._passes: dict[tuple[int, str], Pass] = {}
+
+    def _pass(self, side: int, kind: str) -> Pass:
+        """The pass on the source's (0) or target's (1) batch; ``kind`` is forward, products or exact."""
+        side = 0 if self._rows[0] is self._rows[1] else side
+        better = {"forward": ("exact", "products"), "products": ("exact",), "exact": ()}[kind]
+        for done in (*better, kind):
+            if (side, done) in self._passes:
+                return self._passes[side, done]
+        with self._put_back():
+            self._passes[side, kind] = run(
+                self._tower, self._rows[side], backward=kind != "forward", exact=kind == "exact", seed=self._seed
+            )
+        return self._passes[side, kind]
+
+    @property
+    def losses(self) -> Tensor:
+        """See :class:`Crossing`."""
+        return self._pass(1, "forward").losses
+
+    def gradients(self) -> tuple[Gradients, Gradients]:
+        """Of source and target, good for products."""
+        kind = "products" if self._scales is None else "exact"
+        mine, others = self._pass(0, kind).gradients, self._pass(1, kind).gradients
+        assert mine is not None
+        assert others is not None
+        return mine, others
+
+    def squares(self) -> Tensor:
+        """See :class:`Crossing`."""
+        if self._rows[0] is self._rows[1]:
+            return self.gram().diagonal(dim1=1, dim2=2)
+        return self.gradients()[0].squares(self._scales)
+
+    def gram(self) -> Tensor:
+        """See :class:`Crossing`."""
+        if self._gram is None:
+            mine, others = self.gradients()
+            self._gram = mine.gram(others, self._scales)
+        return self._gram
+
+    def stepped(self, eta: float, stages: Sequence[str], sources: Sequence[int]) -> Tensor:
+        """See :class:`Crossing`."""
+        size = sum(p.numel() for group in self._tower.parameters.values() for p in group)
+        at_once = len(sources) if self._tower.plain else max(1, HELD_NUMBERS // max(size, 1))
+        target = self._pass(1, "forward")
+        parts = []
+        for start in range(0, len(sources), max(at_once, 1)):
+            chosen = sources[start : start + at_once]
+            source = self._source(chosen)
+            with self._put_back():
+                parts.append(stepped_losses(self._tower, source, target, eta, stages, chosen, self._scales))
+        return torch.cat(parts) if parts else torch.zeros(0, len(target.losses), dtype=torch.float64)
+
+    def _source(self, sources: Sequence[int]) -> Pass:
+        """A pass with full gradients of ``sources``."""
+        known = self._passes.get((0, "exact")) or self._passes.get((0, "products"))
+        if known and not (isinstance(known.gradients, PlainGradients) and known.gradients.projected):
+            return known
+        if self._tower.plain or len(sources) == len(self._tower.heads):
+            return self._pass(0, "exact")
+        with self._put_back():
+            return run(self._tower, self._rows[0], exact=True, only=sources)
+
+    def direction(self, weights: Tensor) -> Direction:
+        """See :class:`Crossing`."""
+        with self._put_back():
+            found = direction(self._tower, self._rows[0], weights)
+        if self._scales is None:
+            return found
+        return {
+            name: [g * self._scales[p] for g, p in zip(group, self._tower.parameters[name], strict=True)]
+            for name, group in found.items()
+        }
+
+    def along(self, direction: Direction, scale: float) -> Tensor:
+        """See :class:`Crossing`."""
+        target = self._pass(1, "forward")
+        with self._put_back():
+            return losses_along(self._tower, target, direction, scale)
+
+
+class ClosureCrossing:
+    """Through a function that gives the losses of one batch; of the network only the parameters are known.
+
+    Args:
+        parameters: Shared parameters by stage.
+        gradients: Losses ``(T,)`` and each stage's gradients ``(T, P_stage)``.
+        losses_after: Losses after a flat change of some stages.
+    """
+
+    def __init__(
+        self,
+        parameters: Mapping[str, Sequence[nn.Parameter]],
+        gradients: Callable[[], tuple[Tensor, dict[str, Tensor]]],
+        losses_after: Callable[[Mapping[str, Tensor]], Tensor],
+    ) -> None:
+        self._parameters, self._losses_after = parameters, losses_after
+        self._losses, self._rows = gradients()
+
+    @property
+    def losses(self) -> Tensor:
+        """See :class:`Crossing`."""
+        return self._losses
+
+    def squares(self) -> Tensor:
+        """See :class:`Crossing`."""
+        return torch.stack([rows.double().square().sum(dim=1) for rows in self._rows.values()])
+
+    def gram(self) -> Tensor:
+        """See :class:`Crossing`."""
+        return torch.stack([rows.double() @ rows.double().T for rows in self._rows.values()])
+
+    def stepped(self, eta: float, stages: Sequence[str], sources: Sequence[int]) -> Tensor:
+        """See :class:`Crossing`."""
+        after = [self._losses_after({s: -eta * self._rows[s][source] for s in stages}) for source in sources]
+        return torch.stack(after) if after else torch.zeros(0, len(self._losses), dtype=torch.float64)
+
+    def direction(self, weights: Tensor) -> Direction:
+        """See :class:`Crossing`; no cheaper than the gradients themselves."""
+        found = {}
+        for stage, rows in self._rows.items():
+            parts = torch.split(weights.to(rows.dtype) @ rows, [p.numel() for p in self._parameters[stage]])
+            found[stage] = [part.view_as(p) for part, p in zip(parts, self._parameters[stage], strict=True)]
+        return found
+
+    def along(self, direction: Direction, scale: float) -> Tensor:
+        """See :class:`Crossing`."""
+        move = {s: scale * torch.cat([d.flatten() for d in group]) for s, group in direction.items() if group}
+        return self._losses_after(move)
