@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from taskgroup.nn.trunk import Trunk as Trunk
     from taskgroup.nn.weights import load_weights as load_weights
     from taskgroup.pipeline.api import Plan as Plan
+    from taskgroup.pipeline.api import measure as measure
     from taskgroup.pipeline.api import plan as plan
     from taskgroup.problems.problem import Problem as Problem
 
@@ -36,6 +37,7 @@ _HOMES = {
     "build": "taskgroup.nn.network",
     "load_spec": "taskgroup.exporters",
     "load_weights": "taskgroup.nn.weights",
+    "measure": "taskgroup.pipeline.api",
     "plan": "taskgroup.pipeline.api",
 }
 
@@ -52,6 +54,7 @@ __all__ = [
     "build",
     "load_spec",
     "load_weights",
+    "measure",
     "plan",
 ]
 

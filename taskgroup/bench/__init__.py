@@ -8,11 +8,16 @@ from taskgroup.errors import InputError
 from taskgroup.pipeline.progress import Progress
 
 BENCHMARKS: Table[type[Benchmark]] = Table(
-    "benchmark", "taskgroup.benchmarks", {"digits": "taskgroup.bench.digits:Digits"}
+    "benchmark",
+    "taskgroup.benchmarks",
+    {
+        "digits": "taskgroup.bench.digits:Digits",
+        "lookahead": "taskgroup.bench.lookahead:LookaheadBench",
+    },
 )
 
 
-def run_benchmark(name: str, *, quick: bool, workers: int, out: Path, progress: Progress) -> Path:
+def run_benchmark(name: str, *, quick: bool, workers: int, out: Path, data: Path, progress: Progress) -> Path:
     """Run a benchmark, or go on with it, and write ``NAME.md`` and ``NAME.json``.
 
     Args:
@@ -20,6 +25,7 @@ def run_benchmark(name: str, *, quick: bool, workers: int, out: Path, progress: 
         quick: A small version, whose tables are called ``NAME-quick``.
         workers: Trials at once.
         out: Folder for the tables.
+        data: Folder of the public data sets, for the benchmarks that use them.
         progress: Is told.
 
     Returns:
@@ -32,6 +38,6 @@ def run_benchmark(name: str, *, quick: bool, workers: int, out: Path, progress: 
         raise InputError(BENCHMARKS.unknown(name))
     benchmark = BENCHMARKS[name]()
     title = f"{name}-quick" if quick else name
-    rows = run_cells(benchmark, title, quick=quick, workers=workers, out=out, progress=progress)
+    rows = run_cells(benchmark, title, quick=quick, workers=workers, out=out, data=data, progress=progress)
     command = f"taskgroup bench {name}{' --quick' if quick else ''} --workers {workers}"
     return write_tables(benchmark, title, rows, command, out)

@@ -35,7 +35,7 @@ its paired confirmation seeds (90 %); the pooled ones from the spread over the j
         """``seed-0`` to ``seed-4``; only the first when quick."""
         return [f"seed-{k}" for k in range(1 if quick else 5)]
 
-    def run(self, cell: str, *, quick: bool, workers: int, folder: Path, progress: Progress) -> list[Row]:
+    def run(self, cell: str, *, quick: bool, workers: int, folder: Path, data: Path, progress: Progress) -> list[Row]:
         """One job; a row per arm."""
         if not SPACE.exists():
             raise InputError(f"bench digits: {SPACE} should be there; run it from the folder of the repository")

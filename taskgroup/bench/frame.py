@@ -28,8 +28,12 @@ class Benchmark(Protocol):
         """Names of the independent parts, each of which is run once and kept."""
         ...
 
-    def run(self, cell: str, *, quick: bool, workers: int, folder: Path, progress: Progress) -> list[Row]:
-        """Run one cell; ``folder`` is its own, and what is left there is found again after an interruption."""
+    def run(self, cell: str, *, quick: bool, workers: int, folder: Path, data: Path, progress: Progress) -> list[Row]:
+        """Run one cell.
+
+        ``folder`` is its own, and what is left there is found again after an interruption; ``data`` holds the public
+        sets.
+        """
         ...
 
     def tables(self, rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -38,7 +42,7 @@ class Benchmark(Protocol):
 
 
 def run_cells(
-    benchmark: Benchmark, title: str, *, quick: bool, workers: int, out: Path, progress: Progress
+    benchmark: Benchmark, title: str, *, quick: bool, workers: int, out: Path, data: Path, progress: Progress
 ) -> list[Row]:
     """Rows of every cell; cells that an earlier run finished are read from disk."""
     rows: list[Row] = []
@@ -48,7 +52,7 @@ def run_cells(
         if not kept.exists():
             folder.mkdir(parents=True, exist_ok=True)
             progress.say(f"{title}: {cell}")
-            found = benchmark.run(cell, quick=quick, workers=workers, folder=folder, progress=progress)
+            found = benchmark.run(cell, quick=quick, workers=workers, folder=folder, data=data, progress=progress)
             write_text(kept, json.dumps(found, indent=1))
         rows += json.loads(kept.read_text(encoding="utf-8"))
     return rows

@@ -12,6 +12,7 @@ import typer
 
 from taskgroup import __version__
 from taskgroup.cli import commands
+from taskgroup.cli.measuring import measure
 from taskgroup.errors import ConflictError, InputError, TaskgroupError
 
 app = typer.Typer(
@@ -39,7 +40,15 @@ def _interruptible(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
-for command in (commands.run, commands.show, commands.export, commands.init, commands.schema, commands.bench):
+for command in (
+    commands.run,
+    measure,
+    commands.show,
+    commands.export,
+    commands.init,
+    commands.schema,
+    commands.bench,
+):
     app.command()(_interruptible(command))
 
 

@@ -29,12 +29,13 @@ def run(
     The same command again goes on where an earlier one stopped; a finished job is shown at once.
     """
     from taskgroup.pipeline.config import load_config
+    from taskgroup.pipeline.finished import finished_record
     from taskgroup.pipeline.folder import Folder
     from taskgroup.report import summary
 
     settings = load_config(config, overrides or [])
     folder = out or Path("results") / settings.name
-    record = Folder(folder).finished(settings.to_dict()) or _work(config, settings, folder, workers, storage)
+    record = finished_record(Folder(folder), settings) or _work(config, settings, folder, workers, storage)
     typer.echo(summary(record.name, record.spec, folder))
 
 
@@ -91,14 +92,20 @@ def init(
     out: Annotated[Optional[Path], typer.Option(help="Config to write; by default TABLE's name with .yaml.")] = None,  # noqa: UP045
 ) -> None:
     """Write a commented config for a table of yours."""
-    from taskgroup.problems.init import init_config
+    from taskgroup.problems.init import columns_left_out, init_config
 
+    if table.is_dir():
+        raise InputError(f"{table}: should be a table (CSV, Parquet or NPZ file), found a folder")
     path = out or table.with_suffix(".yaml")
+    names = [name.strip() for name in tasks.split(",") if name.strip()] if tasks is not None else None
+    text = init_config(table, names, task_column, label_column, folder=path.parent)
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent} to write to; make it, or give another --out")
     if path.exists():
         raise InputError(f"{path}: exists already; give another --out, or remove it")
-    names = [name.strip() for name in tasks.split(",")] if tasks is not None else None
-    text = init_config(table, names, task_column, label_column, folder=path.parent)
     path.write_text(text, encoding="utf-8")
+    for column in columns_left_out(text):
+        typer.echo(f"left out of the inputs: {column}")
     typer.echo(f"wrote {path}; read it, then: taskgroup run {path}")
 
 
@@ -114,16 +121,17 @@ def schema(
 
 
 def bench(
-    name: Annotated[str, typer.Argument(help="Benchmark: digits.")],
+    name: Annotated[str, typer.Argument(help="Benchmark: digits, lookahead, affinity.")],
     quick: Annotated[bool, typer.Option("--quick", help="A small version, to see that it runs.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Trials at once.")] = 2,
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("results/bench"),
+    data: Annotated[Path, typer.Option(help="Folder of the public data sets.")] = Path("../shared/data"),
 ) -> None:
     """Run a benchmark and write its table as Markdown and JSON; the same command again goes on."""
     from taskgroup.bench import run_benchmark
     from taskgroup.cli.progress import terminal_progress
 
     with terminal_progress() as progress:
-        path = run_benchmark(name, quick=quick, workers=workers, out=out, progress=progress)
+        path = run_benchmark(name, quick=quick, workers=workers, out=out, data=data, progress=progress)
     typer.echo(path.read_text(encoding="utf-8"))
     typer.echo(f"wrote {path} and {path.with_suffix('.json')}")

@@ -9,13 +9,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from taskgroup.core.text import plural
 from taskgroup.pipeline.progress import Progress
 
 EVERY_S = 5.0
 
 
 def _gain(best_gain: float | None) -> str:
-    return "" if best_gain is None else f"best gain {100 * best_gain:+.1f} %"
+    return "" if best_gain is None else f"best gain against all-separate {100 * best_gain:+.1f} %"
 
 
 class Pace:
@@ -47,7 +48,7 @@ class PlainProgress:
         """Remember when."""
         self._step, self._total, self._pace = step, total, Pace(total)
         self._began = self._said = time.monotonic()
-        self.say(f"{step}: {total} trials" if total else f"{step} ...")
+        self.say(f"{step}: {plural(total, 'trial')}" if total else f"{step} ...")
 
     def advance(self, done: int, best_gain: float | None = None) -> None:
         """A line, unless there was one just now."""

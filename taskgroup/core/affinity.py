@@ -1,12 +1,14 @@
 """Affinity: how training one task moves another, with error bars, per stage of the trunk."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from taskgroup.core.averaging import Average, estimate
+from taskgroup.core.reliability import recipient_centred
 from taskgroup.core.table import did_you_mean
 from taskgroup.errors import InputError
 
@@ -28,9 +30,12 @@ class Affinity:
         tasks: Task names, shape ``(T,)``.
         stages: Names of the slices, shape ``(S + 1,)``: each trunk stage in order, then ``trunk`` for all at once.
         values: Shape ``(S + 1, T, T)``, axes stage, source, target; NaN where unknown.
-        stderr: Standard errors of ``values``, same shape; NaN where a single sample was seen.
+        stderr: Standard errors of ``values``, same shape: ``values ± 1.645 stderr`` is a 90 % interval, wider the fewer
+            looks saw the entry; NaN where they cannot tell.
         counts: Measured steps behind each entry, same shape.
-        provenance: Measure, options, seeds, number of steps, batch size, averaging.
+        provenance: Measure, options, seeds, number of steps, batch size, averaging, window, reliability.
+        effective: As many independent looks would be as sure, same shape as ``values``; None where not known.
+        phases: Averages over the first, second and last third of the looks, shape ``(3, S + 1, T, T)``, or None.
     """
 
     tasks: tuple[str, ...]
@@ -39,15 +44,20 @@ class Affinity:
     stderr: Array
     counts: NDArray[np.int64]
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    effective: Array | None = None
+    phases: Array | None = None
 
     def __post_init__(self) -> None:
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
             raise ValueError(f"affinity `tasks` should be one or more different names, found {list(self.tasks)}")
         shape = (len(self.stages), len(self.tasks), len(self.tasks))
-        for name in ("values", "stderr", "counts"):
-            found = getattr(self, name).shape
-            if found != shape:
-                raise ValueError(f"affinity `{name}` should have shape (stages, tasks, tasks) = {shape}, found {found}")
+        for name in ("values", "stderr", "counts", "effective"):
+            array = getattr(self, name)
+            if array is not None and array.shape != shape:
+                rule = f"should have shape (stages, tasks, tasks) = {shape}"
+                raise ValueError(f"affinity `{name}` {rule}, found {array.shape}")
+        if self.phases is not None and self.phases.shape != (3, *shape):
+            raise ValueError(f"affinity `phases` should have shape {(3, *shape)}, found {self.phases.shape}")
         if np.isinf(self.values).any():
             raise ValueError("affinity `values` should be finite or NaN (unknown), found infinite entries")
 
@@ -77,12 +87,8 @@ class Affinity:
 
     def _centred_raw(self, stage: str) -> tuple[Array, float]:
         """Columns less their means, and the unit to divide by."""
-        matrix = self.slice(stage).copy()
-        np.fill_diagonal(matrix, np.nan)
-        known = ~np.isnan(matrix)
-        means = np.where(known, matrix, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        centred = matrix - means
-        centred[np.abs(centred) <= 1e-12 * np.maximum(np.abs(means), 1e-300)] = 0.0  # round-off of a constant column
+        centred = recipient_centred(self.slice(stage))
+        known = ~np.isnan(centred)
         spread = float(np.sqrt(np.mean(centred[known] ** 2))) if known.any() else 0.0
         return centred, spread if spread > 0 else 1.0
 
@@ -109,12 +115,24 @@ class Affinity:
             self.stderr[:, source, target],
             self.counts[:, source, target],
             self.provenance,
+            None if self.effective is None else self.effective[:, source, target],
+            None if self.phases is None else self.phases[..., source, target],
         )
 
     def resampled(self, rng: np.random.Generator) -> "Affinity":
-        """A draw from the error bars: ``values + stderr · N(0, 1)``, NaN errors counting as zero."""
-        noise = np.nan_to_num(self.stderr) * rng.standard_normal(self.values.shape)
-        return Affinity(self.tasks, self.stages, self.values + noise, self.stderr, self.counts, self.provenance)
+        """A draw from the error bars: ``values + stderr · N(0, 1)``.
+
+        An entry without an error bar was hardly seen: it gets the widest of its target's column, or of its slice.
+        """
+        noise = self._bars() * rng.standard_normal(self.values.shape)
+        return replace(self, values=self.values + noise)
+
+    def _bars(self) -> Array:
+        """``stderr`` with its gaps filled; 0 where no entry of the slice has an error bar."""
+        off = np.where(np.eye(len(self.tasks), dtype=bool), 0.0, np.nan_to_num(self.stderr))
+        columns = off.max(axis=1, keepdims=True)
+        widest = np.where(columns > 0, columns, off.max(axis=(1, 2), keepdims=True))
+        return np.where(np.isnan(self.stderr), widest, self.stderr)
 
     @classmethod
     def from_samples(
@@ -123,21 +141,21 @@ class Affinity:
         stages: Sequence[str],
         samples: Sequence[Array],
         *,
+        average: Average = "trimmed",
         trim: float = 0.1,
         n_batches: int = 8,
         provenance: Mapping[str, Any] | None = None,
     ) -> "Affinity":
-        """Average per-step matrices of several seeds.
+        """Average per-step matrices of several seeds, see :func:`taskgroup.core.averaging.estimate`.
 
-        Per seed a trimmed mean over the steps; over seeds the plain mean. The standard error is the larger of two
-        estimates: within seeds from batch means (consecutive steps are correlated, so each seed's steps are cut
-        into ``n_batches`` runs whose means are taken as independent), and between seeds from their spread.
+        Per seed a robust average over the steps; over seeds the plain mean.
 
         Args:
             tasks: Task names, shape ``(T,)``.
             stages: Slice names, shape ``(S + 1,)``.
             samples: One array per seed, shape ``(n_steps, S + 1, T, T)``; NaN where a pair was not seen in a step.
-            trim: Share cut from each end of the steps' distribution, from 0 to below 0.5.
+            average: Over the steps of a seed: ``trimmed`` mean, ``mean`` or ``median``.
+            trim: Share cut from each end of the steps' distribution, from 0 to below 0.5; for ``trimmed``.
             n_batches: Runs per seed for the standard error.
             provenance: Recorded as given.
 
@@ -151,41 +169,6 @@ class Affinity:
                 "`samples` should be one array a seed of shape (steps, stages, tasks, tasks) = "
                 f"(1 or more, {', '.join(map(str, shape))}), found {[a.shape for a in arrays]}"
             )
-        per_seed = np.stack([trimmed_mean(a, trim) for a in arrays])
-        values = _nanmean(per_seed)
-        counts = np.stack([(~np.isnan(a)).sum(axis=0) for a in arrays]).sum(axis=0).astype(np.int64)
-        n_seeds = np.maximum((~np.isnan(per_seed)).sum(axis=0), 1)  # of each entry: not every seed sees every pair
-        within = _nanmean(np.stack([_batch_variance(a, trim, n_batches) for a in arrays])) / n_seeds
-        between = _nanvar(per_seed) / n_seeds
-        stderr = np.sqrt(np.fmax(within, between))
-        return cls(tuple(tasks), tuple(stages), values, stderr, counts, dict(provenance or {}))
-
-
-def trimmed_mean(samples: Array, trim: float) -> Array:
-    """Mean over axis 0 after cutting the share ``trim`` from each end, NaN ignored; NaN where nothing was seen."""
-    ordered = np.sort(samples, axis=0)  # NaN go last
-    n_seen = (~np.isnan(samples)).sum(axis=0)
-    n_cut = np.floor(trim * n_seen).astype(int)
-    rank = np.arange(len(samples)).reshape(-1, *([1] * (samples.ndim - 1)))
-    kept = (rank >= n_cut) & (rank < n_seen - n_cut)
-    total = np.where(kept, ordered, 0.0).sum(axis=0)
-    n_kept = kept.sum(axis=0)
-    return np.where(n_kept > 0, total / np.maximum(n_kept, 1), np.nan)
-
-
-def _nanmean(stack: Array) -> Array:
-    return trimmed_mean(stack, 0.0)
-
-
-def _nanvar(stack: Array) -> Array:
-    """Unbiased variance over axis 0, NaN ignored; NaN below two samples."""
-    n_seen = (~np.isnan(stack)).sum(axis=0)
-    squares = np.where(np.isnan(stack), 0.0, (stack - _nanmean(stack)) ** 2).sum(axis=0)
-    return np.where(n_seen > 1, squares / np.maximum(n_seen - 1, 1), np.nan)
-
-
-def _batch_variance(samples: Array, trim: float, n_batches: int) -> Array:
-    """Squared standard error of a trimmed mean over correlated steps, from the means of consecutive runs."""
-    n_runs = min(n_batches, len(samples))
-    runs = np.stack([trimmed_mean(run, trim) for run in np.array_split(samples, n_runs)])
-    return np.asarray(_nanvar(runs) / np.maximum((~np.isnan(runs)).sum(axis=0), 1))
+        found = estimate(arrays, average, trim, n_batches)
+        names = (tuple(tasks), tuple(stages))
+        return cls(*names, found.values, found.stderr, found.counts, dict(provenance or {}), found.effective)

@@ -1,11 +1,13 @@
 """The record of a job: everything that report and summary show, as data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from taskgroup.core.affinity import Affinity
 from taskgroup.core.grouping import Grouping
 from taskgroup.core.spec import Architecture, Cost, Spec
 from taskgroup.core.task import Frozen
+from taskgroup.core.text import plural
 from taskgroup.core.tree import MergeTree
 
 
@@ -60,6 +62,22 @@ class TrialRow(Frozen):
     gain: float | None
     errors: dict[str, float]
     seconds: float
+
+
+def search_words(rows: Sequence[TrialRow]) -> str:
+    """What a search did, the same in the terminal and in the report.
+
+    ``12 candidates trained, 3 of them stopped early (5 repeats and 1 over a limit not trained, 1 failed)``.
+    """
+    spent = [row for row in rows if row.errors and not row.origin.startswith("repeat of ")]
+    stopped = sum(row.state == "pruned" for row in spent)
+    repeats = sum(row.origin.startswith("repeat of ") for row in rows)
+    over = sum(row.state == "over limit" and not row.origin.startswith("repeat of ") for row in rows)
+    failed = sum(row.state == "failed" and not row.origin.startswith("repeat of ") for row in rows)
+    idle = " and ".join([plural(repeats, "repeat")] * (repeats > 0) + [f"{over} over a limit"] * (over > 0))
+    rest = ", ".join([f"{idle} not trained"] * bool(idle) + [f"{failed} failed"] * (failed > 0))
+    words = plural(len(spent), "candidate") + " trained" + (f", {stopped} of them stopped early" if stopped else "")
+    return words + (f" ({rest})" if rest else "")
 
 
 @dataclass(frozen=True)

@@ -159,9 +159,15 @@ class Evidence(Frozen):
     verdict: Verdict
 
     @property
+    def losses(self) -> tuple[TaskEvidence, ...]:
+        """Tasks that clearly lose against all-separate, their whole interval below zero; the greatest loss first."""
+        lost = [t for t in self.tasks if t.gain_vs_separate.below_zero]
+        return tuple(sorted(lost, key=lambda t: t.gain_vs_separate.mean))
+
+    @property
     def worst(self) -> TaskEvidence:
-        """The task with the smallest gain against all-separate."""
-        return min(self.tasks, key=lambda t: t.gain_vs_separate.mean)
+        """The task with the greatest clear loss against all-separate, or else the smallest gain."""
+        return min(self.losses or self.tasks, key=lambda t: t.gain_vs_separate.mean)
 
 
 class Provenance(Frozen):

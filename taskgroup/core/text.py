@@ -1,4 +1,9 @@
-"""Text from users, made safe to show."""
+"""Text from users, made safe to show, and counts in words."""
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 task``, ``2 tasks``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def printable(text: str) -> str:

@@ -28,6 +28,8 @@ def _sentence(fault: Any, model: type[BaseModel]) -> str:
         return f"`{path}` is not a known key{did_you_mean(str(fault['loc'][-1]), place.keys)}"
     if fault["type"] == "missing":
         return f"`{path}` is missing"
+    if fault["type"] in _WORDS or fault["type"] in _LENGTHS or fault["type"] == "string_pattern_mismatch":
+        return f"`{path}`: {_rule(fault)}, found {_short(fault['input'])}"
     text = fault["msg"].removeprefix("Value error, ")
     text = text[:1].lower() + text[1:]
     if fault["type"] in ("value_error", "assertion_error"):
@@ -35,7 +37,39 @@ def _sentence(fault: Any, model: type[BaseModel]) -> str:
     return f"`{path}`: {text}, found {_short(fault['input'])}"
 
 
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""What a job may be called: a folder is named after it."""
+
+_PATTERNS = {NAME_PATTERN: "should be letters and digits, and after the first also `.`, `_` and `-`"}
+
+_SECTION, _LIST = "should be a section (lines of `key: value`)", "should be a list, such as [a, b]"
+_WORDS = {
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), _SECTION),
+    **dict.fromkeys(("tuple_type", "list_type"), _LIST),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "should be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "should be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "should be true or false"),
+    "string_type": "should be text",
+}
+"""Rules of pydantic in the words of somebody who writes YAML."""
+
+_LENGTHS = {"too_short": ("at least", "min_length"), "too_long": ("at most", "max_length")}
+
+
+def _rule(fault: Any) -> str:
+    if fault["type"] in _LENGTHS:
+        bound, key = _LENGTHS[fault["type"]]
+        n = fault["ctx"][key]
+        return f"should have {bound} {n} entr{'y' if n == 1 else 'ies'}"
+    if fault["type"] == "string_pattern_mismatch":
+        pattern = fault["ctx"]["pattern"]
+        return _PATTERNS.get(pattern, f"should match the pattern `{pattern}`")
+    return _WORDS[fault["type"]]
+
+
 def _short(value: Any) -> str:
+    if value is None:
+        return "nothing"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 

@@ -1,5 +1,6 @@
 """The spec as YAML: for people to read, edit and put under version control."""
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +17,9 @@ FLAT_KEYS = 4
 """Mappings of at most this many plain values (intervals, costs, adapters) stay on one line."""
 
 
+ARMS = "arms: on the validation split, where the choice was made; all else in this section is of the split named above"
+
+
 class Yaml(Frozen):
     """Block style, keys in the spec's own order; matrix rows and small mappings on one line each."""
 
@@ -23,9 +27,10 @@ class Yaml(Frozen):
 
     def export(self, spec: Spec) -> str:
         """The spec as a YAML document that ``load_spec`` reads back unchanged."""
-        return yaml.dump(
+        text = yaml.dump(
             spec.to_dict(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=WIDTH
         )
+        return re.sub(r"(?m)^  (?=arms:$)", f"  # {ARMS}\n  ", text, count=1) if spec.evidence else text
 
 
 class _Dumper(yaml.SafeDumper):

@@ -58,4 +58,5 @@ def _missing_bars(affinity: Affinity, stage: str) -> list[str]:
     n_missing = int((known & np.isnan(bars)).sum())
     if not n_missing:
         return []
-    return [f"{n_missing} of {known.sum()} affinities at `{stage}` have no error bar: resampled trees leave them as is"]
+    remedy = "leave them as is" if n_missing == known.sum() else "give them the widest of the others'"
+    return [f"{n_missing} of {known.sum()} affinities at `{stage}` have no error bar: resampled trees {remedy}"]

@@ -29,10 +29,14 @@ class Measure(Protocol):
         meaning: What a value says, in words that fit after "A helps B: " (plain, no formula).
     """
 
-    method: str
     sees: ClassVar[Sight]
     symmetric: ClassVar[bool]
     meaning: ClassVar[str]
+
+    @property
+    def method(self) -> str:
+        """Its name in the table."""
+        ...
 
     def __call__(self, view: Any, /) -> NDArray[np.float64]:
         """Affinities, shape ``(S + 1, T, T)``: axes stage (last: whole trunk), source, target.
@@ -50,10 +54,27 @@ MEASURES: Table[type[Measure]] = Table(
         "gradient_cosine": f"{_ROOM}.training.gradient:GradientCosine",
         "gradient_dot": f"{_ROOM}.training.gradient:GradientDot",
         "lookahead": f"{_ROOM}.training.lookahead:Lookahead",
-        # representation
-        # transfer
-        # data
-        # capacity
-        # measured
+        "sign_conflict": f"{_ROOM}.training.gradient:SignConflict",
+        "cka": f"{_ROOM}.representation.cka:CKA",
+        "participation_ratio": f"{_ROOM}.representation.participation:ParticipationRatio",
+        "procrustes": f"{_ROOM}.representation.procrustes:Procrustes",
+        "pwcca": f"{_ROOM}.representation.pwcca:PWCCA",
+        "rsa": f"{_ROOM}.representation.rsa:RSA",
+        "shared_variance": f"{_ROOM}.representation.shared_variance:SharedVariance",
+        "svcca": f"{_ROOM}.representation.svcca:SVCCA",
+        "logme": f"{_ROOM}.transfer.logme:LogME",
+        "probe": f"{_ROOM}.transfer.probe:ProbeHead",
+        "transfer_curve": f"{_ROOM}.transfer.curve:TransferCurve",
+        "transfer_distance": f"{_ROOM}.transfer.distance:TransferDistance",
+        "common_rows": f"{_ROOM}.data.common_rows:CommonRows",
+        "difficulty": f"{_ROOM}.data.difficulty:Difficulty",
+        "input_distance": f"{_ROOM}.data.distance:InputDistance",
+        "label_correlation": f"{_ROOM}.data.correlation:LabelCorrelation",
+        "label_information": f"{_ROOM}.data.information:LabelInformation",
+        "ablation": f"{_ROOM}.capacity.ablation:Ablation",
+        "bottleneck": f"{_ROOM}.capacity.bottleneck:Bottleneck",
+        "pruning": f"{_ROOM}.capacity.pruning:Pruning",
+        "given": f"{_ROOM}.measured.given:Given",
+        "pairs": f"{_ROOM}.measured.pairs:Pairs",
     },
 )

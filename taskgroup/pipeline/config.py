@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
+from taskgroup.core.averaging import Average
+from taskgroup.core.phases import WindowKind
 from taskgroup.core.spec import digest
 from taskgroup.core.task import Frozen
 from taskgroup.core.trial import TrainOptions
-from taskgroup.core.validation import sentences
+from taskgroup.core.validation import NAME_PATTERN, sentences
 from taskgroup.errors import InputError
 from taskgroup.problems.config import ProblemConfig
 
@@ -21,16 +23,27 @@ class MeasureConfig(Frozen):
     Attributes:
         affinity: Affinity measure and its options (``{method: lookahead, step_size: auto}``).
         seeds: Joint trainings that are measured.
-        every: Optimizer steps between two looks.
+        every: Optimizer steps between two looks; ``auto`` as many as keep to ``overhead``.
+        overhead: Share of the training that looks may cost, for ``auto``; by default 0.12 up to 12 tasks, growing with
+            their number to 0.6. There are ``min_looks`` looks at least.
         steps: Length of the trainings; by default ``train.steps``.
-        trim: Share of looks cut from each end before averaging.
+        average: Over the looks of one training: ``trimmed`` mean, ``mean`` (as published) or ``median``.
+        trim: Share of looks cut from each end before averaging, for ``trimmed``.
+        window: Looks that count: ``auto`` (up to the lowest validation error), ``all``, or one third of them.
+        stop: Whether to stop looking once the groupings have ``settled``.
+        min_looks: Looks of a training before which they do not count as settled.
     """
 
     affinity: dict[str, Any] = Field(default_factory=lambda: {"method": "lookahead"})
     seeds: int = Field(default=2, ge=1)
-    every: int = Field(default=10, ge=1)
+    every: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    overhead: float | None = Field(default=None, gt=0)
     steps: int | None = Field(default=None, ge=1)
+    average: Average = "trimmed"
     trim: float = Field(default=0.1, ge=0, lt=0.5)
+    window: WindowKind = "auto"
+    stop: Literal["settled", "never"] = "settled"
+    min_looks: int = Field(default=40, ge=10)
 
 
 class ProposeConfig(Frozen):
@@ -151,7 +164,7 @@ class Config(Frozen):
         seed: Every random number follows from it.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=NAME_PATTERN)
     problem: ProblemConfig | None = None
     trunk: dict[str, Any] | None = None
     train: TrainOptions = TrainOptions()

@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from taskgroup.core.affinity import Affinity
+from taskgroup.core.phases import PHASES
 from taskgroup.core.record import Proposals, Record, TrialRow
 from taskgroup.core.trial import TrialResult, TrialSpec
 from taskgroup.errors import ConflictError, InputError
@@ -35,6 +37,10 @@ def write_arrays(path: Path, **arrays: Any) -> None:
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     partial.write_bytes(buffer.getvalue())
     partial.replace(path)
+
+
+OPTIONAL = ("effective", "phases")
+"""Arrays that not every affinity has."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +108,9 @@ class Folder:
             known = yaml.safe_load(path.read_text(encoding="utf-8"))
             changes = list(differences(known, config))
             if changes:
+                listed = "".join(f"\n  {change}" for change in changes)
                 raise ConflictError(
-                    f"{self.path}: holds a job with another config ({'; '.join(changes)}). "
+                    f"{self.path}: holds a job with another config:{listed}\n"
                     "Give the new one another name or --out, or remove the folder"
                 )
             return
@@ -132,28 +139,30 @@ class Folder:
         """Write a trial's result."""
         write_text(self.trials / f"{result.key}.json", result.model_dump_json())
 
-    def write_affinity(self, affinity: Affinity) -> None:
-        """Write ``affinity.npz`` and ``affinity.csv`` (one line per slice, source and target)."""
+    def write_affinity(self, affinity: Affinity, name: str = "affinity") -> None:
+        """Write ``NAME.npz`` and ``NAME.csv`` (one line per slice, source and target)."""
         write_arrays(
-            self.path / "affinity.npz",
+            self.path / f"{name}.npz",
             tasks=np.array(affinity.tasks),
             stages=np.array(affinity.stages),
             values=affinity.values,
             stderr=affinity.stderr,
             counts=affinity.counts,
             provenance=np.array(json.dumps(dict(affinity.provenance))),
+            **{name: array for name in OPTIONAL if (array := getattr(affinity, name)) is not None},
         )
+        columns = _columns(affinity)
         lines = [
-            (stage, source, target, repr(float(affinity.values[s, i, j])), repr(float(affinity.stderr[s, i, j])))
+            (stage, source, target, *(repr(array[s, i, j].item()) for array in columns.values()))
             for s, stage in enumerate(affinity.stages)
             for i, source in enumerate(affinity.tasks)
             for j, target in enumerate(affinity.tasks)
         ]
-        write_text(self.path / "affinity.csv", csv_text(("stage", "source", "target", "value", "stderr"), lines))
+        write_text(self.path / f"{name}.csv", csv_text(("stage", "source", "target", *columns), lines))
 
-    def affinity(self) -> Affinity:
-        """Read ``affinity.npz``."""
-        with np.load(self.path / "affinity.npz", allow_pickle=False) as file:
+    def affinity(self, name: str = "affinity") -> Affinity:
+        """Read ``NAME.npz``."""
+        with np.load(self.path / f"{name}.npz", allow_pickle=False) as file:
             return Affinity(
                 tasks=tuple(str(t) for t in file["tasks"]),
                 stages=tuple(str(s) for s in file["stages"]),
@@ -161,6 +170,7 @@ class Folder:
                 stderr=file["stderr"],
                 counts=file["counts"],
                 provenance=json.loads(str(file["provenance"])),
+                **{optional: file[optional] for optional in OPTIONAL if optional in file.files},
             )
 
     def write_proposals(self, proposals: Proposals) -> None:
@@ -197,6 +207,16 @@ class Folder:
         return Record(name, load_spec(self.path / "spec.yaml"), self.affinity(), self.proposals(), self.rows())
 
 
+def _columns(affinity: Affinity) -> dict[str, NDArray[Any]]:
+    """What the table says of each entry, each of the shape of the values."""
+    columns: dict[str, NDArray[Any]] = {"value": affinity.values, "stderr": affinity.stderr, "looks": affinity.counts}
+    if affinity.effective is not None:
+        columns["effective"] = affinity.effective
+    if affinity.phases is not None:
+        columns |= dict(zip(PHASES, affinity.phases, strict=True))
+    return columns
+
+
 def _row_cells(row: TrialRow, tasks: Sequence[str]) -> tuple[Any, ...]:
     cost, topology = row.cost, row.architecture.topology
     ratios = (_exact(cost.params_ratio), _exact(cost.macs_ratio))
@@ -225,4 +245,14 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
         for key in sorted({*old, *new}):
             yield from differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
     elif old != new:
-        yield f"{path}: was {json.dumps(old)}, now {json.dumps(new)}"
+        yield f"{path}: was {_shown(old)}, now {_shown(new)}"
+
+
+def _shown(value: Any) -> str:
+    return "not set" if value is None else json.dumps(_without_nulls(value), ensure_ascii=False)
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -20,10 +20,12 @@ from taskgroup.pipeline.config import Config
 from taskgroup.pipeline.crew import Crew
 from taskgroup.pipeline.executors import InlineExecutor, LocalExecutor
 from taskgroup.pipeline.faults import method_faults, untold
+from taskgroup.pipeline.finished import finished_record
 from taskgroup.pipeline.folder import Folder, write_text
 from taskgroup.pipeline.prepared import check_same, load_prepared, prepare
 from taskgroup.pipeline.progress import Progress
 from taskgroup.problems.config import PythonConfig
+from taskgroup.problems.faults import too_few_tasks
 from taskgroup.problems.load import load_problem
 from taskgroup.problems.problem import Problem
 from taskgroup.problems.validate import validate
@@ -63,16 +65,16 @@ def run_job(
         TrialError: A trial that cannot be done without failed for good.
     """
     folder = Folder(out)
-    finished = folder.finished(config.to_dict())
+    finished = finished_record(folder, config)
     if finished is not None:
         if problem is not None:
             check_same(problem, folder)  # the config says nothing of it
         return finished
-    loaded = _load(config, base, problem)
+    loaded = load_checked(config, base, problem)
     study = None if storage is None else open_storage(storage, out)
     with folder.held():
         folder.claim(config.to_dict())
-        prepare(loaded, folder, _python_source(config, base))
+        prepare(loaded, folder, python_source(config, base))
         folder.note(name=config.name, state="running", config=config.fingerprint)
         prepared = load_prepared(folder, loaded.trunk)
         executor = InlineExecutor(prepared) if inline else LocalExecutor(out, workers)
@@ -83,8 +85,12 @@ def run_job(
             executor.close()
 
 
-def _load(config: Config, base: Path, problem: Problem | None) -> Problem:
-    """The problem, once nothing in config and data is left to complain about."""
+def load_checked(config: Config, base: Path, problem: Problem | None) -> Problem:
+    """The problem, once nothing in config and data is left to complain about.
+
+    Raises:
+        InputError: With a sentence for each fault of both.
+    """
     faults = method_faults(config.to_dict(), config.name)
     if problem is not None:
         faults += validate(problem)
@@ -95,6 +101,7 @@ def _load(config: Config, base: Path, problem: Problem | None) -> Problem:
         except InputError as error:
             faults += untold(error, faults)
     if problem is not None:
+        faults += [f"{config.name}: {fault}" for fault in [too_few_tasks(problem.tasks.names)] if fault]
         faults += _stage_faults(config, problem.trunk.names)
     if faults or problem is None:
         raise InputError(faults)
@@ -111,7 +118,8 @@ def _stage_faults(config: Config, names: Sequence[str]) -> list[str]:
     ]
 
 
-def _python_source(config: Config, base: Path) -> Mapping[str, Any]:
+def python_source(config: Config, base: Path) -> Mapping[str, Any]:
+    """How workers get a ``python`` problem's trunk again; empty for others."""
     if not isinstance(config.problem, PythonConfig):
         return {}
     return {"target": config.problem.target, "options": config.problem.options, "folder": str(base.resolve())}

@@ -7,19 +7,22 @@ from pathlib import Path
 
 import numpy as np
 
-from taskgroup.core.affinity import TRUNK, Affinity
-from taskgroup.core.record import Proposals, TrialRow
+from taskgroup.core.affinity import Affinity
+from taskgroup.core.record import Proposals, TrialRow, search_words
 from taskgroup.core.seeds import derive_seed
 from taskgroup.core.spec import Architecture, Evidence, digest
+from taskgroup.core.text import plural
 from taskgroup.core.topology import Topology
 from taskgroup.core.trial import TrainOptions, TrialResult, TrialSpec
 from taskgroup.errors import TrialError
 from taskgroup.groupers import GROUPERS
 from taskgroup.groupers.propose import propose
+from taskgroup.measures import MEASURES
 from taskgroup.nn.cost import CostModel
 from taskgroup.pipeline.config import Config
 from taskgroup.pipeline.crew import Crew
 from taskgroup.pipeline.folder import Folder
+from taskgroup.pipeline.measuring import MIN_CHECKS, averaged, read_looks, summary
 from taskgroup.pipeline.prepared import Prepared
 from taskgroup.pipeline.progress import Progress
 from taskgroup.search.confirm import Arm, TestErrors, arm_evidence, choose, evidence, lead_over
@@ -74,36 +77,27 @@ class Job:
 def measure(job: Job) -> Affinity:
     """Train all tasks together under several seeds, look at their affinities, average."""
     config = job.config.measure
-    options = {"affinity": config.affinity, "every": config.every}
+    sees = MEASURES[config.affinity["method"]].sees
+    train = job.train(config.steps)
     specs = [
         TrialSpec(
             job=job.config.name,
             data=job.prepared.key,
             step="measure",
-            architecture=job.baseline(SHARED),
+            architecture=job.baseline(SEPARATE if sees == "features" else SHARED),
             seed=job.seed("measure", k),
-            train=job.train(config.steps),
-            measure=options,
+            train=train.model_copy(update={"n_checks": max(train.n_checks, MIN_CHECKS)}),
+            measure={"sees": sees, **config.model_dump(include={"affinity", "every", "overhead", "stop", "min_looks"})},
         )
         for k in range(config.seeds)
     ]
     results = _run(job, "measure", specs)
-    samples = []
-    for result in results:
-        with np.load(job.folder.trials / str(result.file), allow_pickle=False) as file:
-            samples.append(file["samples"])
-    provenance = {
-        **config.affinity,
-        "seeds": [s.seed for s in specs],
-        "every": config.every,
-        "looks_per_seed": len(samples[0]),
-        "batch_size": job.config.train.batch_size,
-        "averaging": f"mean over looks, {config.trim:.0%} trimmed at each end; mean over seeds",
-    }
-    slices = (*job.prepared.trunk.names, TRUNK)
-    affinity = Affinity.from_samples(job.prepared.tasks.names, slices, samples, trim=config.trim, provenance=provenance)
+    looks = [read_looks(job.folder, spec, result) for spec, result in zip(specs, results, strict=True)]
+    tasks, rows = job.prepared.tasks.names, job.prepared.rows("train")
+    n_rows = min(train.batch_size, len(rows))
+    affinity = averaged(config, looks, tasks, job.prepared.trunk.names, rows.labels.double().numpy(), n_rows)
     job.folder.write_affinity(affinity)
-    job.progress.end(f"{sum(len(s) for s in samples)} looks at {len(affinity.tasks)} tasks, {len(slices) - 1} stages")
+    job.progress.end(summary(affinity, looks))
     return affinity
 
 
@@ -114,7 +108,7 @@ def make_proposals(job: Job, affinity: Affinity) -> Proposals:
     groupers = [GROUPERS.create(options["method"], options) for options in config.groupers]
     proposals = propose(affinity, groupers, n_resampled=config.resampled_trees, seed=job.seed("propose"))
     job.folder.write_proposals(proposals)
-    job.progress.end(f"{len(proposals.proposals)} groupings, {len(proposals.trees)} trees")
+    job.progress.end(f"{plural(len(proposals.proposals), 'grouping')}, {plural(len(proposals.trees), 'tree')}")
     return proposals
 
 
@@ -129,9 +123,7 @@ def search(job: Job, proposals: Proposals) -> tuple[TrialRow, ...]:
         raise
     rows = study.rows()
     job.folder.write_rows(rows)
-    states = [row.state for row in rows]
-    trained = sum(row.state in ("complete", "pruned") and bool(row.errors) for row in rows)
-    job.progress.end(f"{trained} candidates trained, {states.count('pruned')} of them stopped early")
+    job.progress.end(search_words(rows))
     return tuple(rows)
 
 
@@ -212,7 +204,7 @@ def confirm(job: Job, rows: Sequence[TrialRow]) -> Confirmed:
         for name, architecture, row in arms
     ]
     chosen = choose(compared, job.limits, config.level, config.cheapest_by)
-    job.progress.end(f"chosen: {chosen.name}")
+    job.progress.end(f"chose {chosen.name}")
     test = _test(job, {name: specs[name] for name in dict.fromkeys((chosen.name, SEPARATE, SHARED))}, chosen.name)
     shown = arm_evidence(compared, chosen, config.level)
     lead = lead_over(compared, chosen, job.limits, config.level)

@@ -8,13 +8,12 @@ from pathlib import Path
 import torch
 
 from taskgroup.core.trial import TrialResult, TrialSpec
-from taskgroup.measures import MEASURES
-from taskgroup.measures.training.sampling import Sampling
-from taskgroup.nn.network import SharedNetwork
 from taskgroup.nn.weights import load_weights, save_weights
 from taskgroup.pipeline.folder import Folder, write_arrays
+from taskgroup.pipeline.looks import look
+from taskgroup.pipeline.networks import make_network, train_network
 from taskgroup.pipeline.prepared import Prepared, load_prepared
-from taskgroup.training.loop import Callback, Trained, train
+from taskgroup.training.loop import Trained
 from taskgroup.training.metrics import errors_on
 from taskgroup.training.pruning import Pruning
 
@@ -60,42 +59,29 @@ def _where(error: Exception) -> str:
     return f"{type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})"
 
 
-def _network(spec: TrialSpec, prepared: Prepared) -> SharedNetwork:
-    shapes = prepared.trunk.shapes(prepared.example())
-    return SharedNetwork(prepared.tasks, spec.architecture, prepared.trunk, shapes, spec.seed)
-
-
-def _train(spec: TrialSpec, prepared: Prepared, network: SharedNetwork, callbacks: list[Callback]) -> Trained:
-    return train(
-        network, prepared.tasks, prepared.rows("train"), prepared.rows("val"), spec.train, spec.seed, callbacks
-    )
-
-
 def _measure(spec: TrialSpec, prepared: Prepared) -> TrialResult:
-    options = dict(spec.measure or {})
-    network = _network(spec, prepared)
-    measure = MEASURES.create(options["affinity"]["method"], options["affinity"])
-    sampling = Sampling(network, prepared.tasks, measure, options["every"])
-    trained = _train(spec, prepared, network, [sampling])
+    trained, arrays = look(spec, prepared)
     name = f"{spec.key}.npz"
-    write_arrays(prepared.folder.trials / name, samples=sampling.stacked())
+    write_arrays(prepared.folder.trials / name, **arrays)
+    if trained is None:
+        return TrialResult(key=spec.key, state="complete", file=name)
     return _finished(spec, trained, name)
 
 
 def _search(spec: TrialSpec, prepared: Prepared) -> TrialResult:
-    return _finished(spec, _train(spec, prepared, _network(spec, prepared), [Pruning(spec.bars)]))
+    return _finished(spec, train_network(spec, prepared, make_network(spec, prepared), [Pruning(spec.bars)]))
 
 
 def _confirm(spec: TrialSpec, prepared: Prepared) -> TrialResult:
-    network = _network(spec, prepared)
-    trained = _train(spec, prepared, network, [])
+    network = make_network(spec, prepared)
+    trained = train_network(spec, prepared, network)
     name = f"{spec.key}.safetensors"
     save_weights(network, prepared.folder.trials / name)
     return _finished(spec, trained, name)
 
 
 def _test(spec: TrialSpec, prepared: Prepared) -> TrialResult:
-    network = _network(spec, prepared)
+    network = make_network(spec, prepared)
     load_weights(network, prepared.folder.trials / f"{spec.weights}.safetensors")
     errors = errors_on(network, prepared.tasks, prepared.rows("test"))
     return TrialResult(key=spec.key, state="complete", errors=errors)
@@ -104,7 +90,7 @@ def _test(spec: TrialSpec, prepared: Prepared) -> TrialResult:
 def _finished(spec: TrialSpec, trained: Trained, file: str | None = None) -> TrialResult:
     return TrialResult(
         key=spec.key,
-        state="pruned" if trained.stopped else "complete",
+        state="pruned" if trained.stopped and spec.step == "search" else "complete",
         errors=trained.history[-1].errors,
         history=trained.history,
         file=file,

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from taskgroup.core.task import Kind
-from taskgroup.problems.faults import some
+from taskgroup.problems.faults import few, some
 from taskgroup.problems.source import plain
 from taskgroup.problems.split import WORDS
 
@@ -39,13 +39,16 @@ def guess_kind(labels: "pd.Series[Any]") -> Guess:
     gaps = len(labels) - len(present)
     seen = f"{len(values)} values" + (f": {some(values, 4)}" if len(values) <= 4 else "")
     seen += f"; {gaps} rows without label" if gaps else ""
+    stray = stray_text(present)
+    seen += f"; {stray}" if stray else ""
     if len(values) < 2:
-        return Guess(None, f"should have at least two different labels, found {some(values) or 'none'}")
+        return Guess(None, f"should have at least two different labels, found {few(values) or 'none'}")
     if len(values) == 2:
         return Guess("binary", seen)
     if any(isinstance(v, str) for v in values):
         kind: Kind | None = "multiclass" if len(values) <= MAX_TEXTS else None
-        return Guess(kind, seen if kind else f"should be numbers or classes, found {len(values)} different texts")
+        found = stray or f"{len(values)} different texts: {few(values)}"
+        return Guess(kind, seen if kind else f"should be numbers or classes, found {found}")
     if all(isinstance(v, int) for v in values) and len(values) <= MAX_CLASSES:
         return Guess("multiclass", seen)
     if not pd.api.types.is_numeric_dtype(labels):
@@ -66,7 +69,17 @@ def unfit_input(column: "pd.Series[Any]") -> str:
         return "counts the rows" if whole and len(column) > 2 and (steps == steps.iloc[0]).all() else ""
     if pd.api.types.infer_dtype(values) not in ("string", "boolean", "categorical"):
         return f"neither numbers nor text ({column.dtype})"
-    return f"{values.nunique()} different texts" if values.nunique() > MAX_TEXTS else ""
+    return stray_text(values) or f"{values.nunique()} different texts" if values.nunique() > MAX_TEXTS else ""
+
+
+def stray_text(values: "pd.Series[Any]") -> str:
+    """The first text in a column that is numbers for the most part, and its row; empty where it is not so."""
+    texts = values[[isinstance(v, str) for v in values]]
+    strays = texts[pd.to_numeric(texts, errors="coerce").isna()]
+    if strays.empty or 2 * len(strays) >= len(values):
+        return ""
+    more = f" and {len(strays) - 1} more" if len(strays) > 1 else ""
+    return f"text `{few(strays.iloc[:1])}` among numbers in data row {strays.index[0] + 1}{more}"
 
 
 def is_split(name: str, column: "pd.Series[Any]") -> bool:

@@ -12,13 +12,21 @@ import yaml
 
 from taskgroup.core.table import did_you_mean
 from taskgroup.errors import InputError
-from taskgroup.problems.faults import Faults, some
+from taskgroup.problems.faults import Faults, some, too_few_tasks
 from taskgroup.problems.guess import Guess, guess_kind, is_split, unfit_input
 from taskgroup.problems.source import Source, plain, read
 from taskgroup.problems.template import HEAD, TAIL, TRUNK
 
 WIDTH = 110
 """Lists longer than this are broken."""
+
+LEFT_OUT = "# left out: "
+
+
+def columns_left_out(text: str) -> list[str]:
+    """Columns that a config of :func:`init_config` does not use, with why: ``id (counts the rows)``."""
+    lines = (line.strip() for line in text.splitlines())
+    return [line.removeprefix(LEFT_OUT) for line in lines if line.startswith(LEFT_OUT)]
 
 
 def init_config(
@@ -49,8 +57,10 @@ def init_config(
     with faults.collect():
         if (task_column is None) != (label_column is None):
             raise InputError("--task-column and --label-column go together, found only one of them")
+        faults.add(f"{source.file}: `{t}` is named twice" for t in tasks or () if list(tasks or ()).count(t) > 1)
         labels = _wide(source, tasks) if task_column is None else _long(source, tasks, task_column, str(label_column))
     faults.check()
+    faults.add(f"{source.file}: {fault}" for fault in [too_few_tasks(labels)] if fault)
     guesses = {name: guess_kind(series) for name, series in labels.items()}
     faults.add(f"{source.file}: task `{name}` {guess.why}" for name, guess in guesses.items() if guess.kind is None)
     faults.check()
@@ -60,16 +70,28 @@ def init_config(
 
 def _wide(source: Source, tasks: Sequence[str] | None) -> dict[str, "pd.Series[Any]"]:
     if not tasks:
-        raise InputError(
-            f"{source.file}: name the label columns, e.g. `--tasks {','.join(source.names[-2:])}`; "
-            f"the columns are {some(source.names, 40)}"
-        )
+        example = _examples(source)
+        hint = f", e.g. `--tasks {','.join(example)}`" if example else ""
+        raise InputError(f"{source.file}: name the label columns{hint}; the columns are {some(source.names, 40)}")
     faults, found = Faults(), {}
     for task in tasks:
         with faults.collect():
             found[task] = source.column(task)
     faults.check()
     return found
+
+
+def _examples(source: Source) -> list[str]:
+    """The last two columns that could be labels, fewer where there are none."""
+    found: list[str] = []
+    for name in reversed(source.names):
+        column = source.column(name)
+        plain_values = pd.api.types.infer_dtype(column, skipna=True) != "mixed"  # lists and the like
+        if plain_values and guess_kind(column).kind and not unfit_input(column) and not is_split(name, column):
+            found.append(name)
+        if len(found) == 2:
+            break
+    return found[::-1]
 
 
 def _long(
@@ -132,7 +154,7 @@ def _inputs(source: Source, used: set[str]) -> tuple[list[str], str]:
     kept = [c for c, why in unfit.items() if not why]
     if not kept:
         raise InputError(f"{source.file}: no column is left for the inputs beside {some(sorted(used))}")
-    left_out = [f"# left out: {c} ({why})" for c, why in unfit.items() if why]
+    left_out = [f"{LEFT_OUT}{c} ({why})" for c, why in unfit.items() if why]
     return [*left_out, *_flow("inputs", kept)], split
 
 

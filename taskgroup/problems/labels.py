@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from taskgroup.core.task import Kind, Task
 from taskgroup.errors import InputError
 from taskgroup.problems.config import TaskConfig
-from taskgroup.problems.faults import some
+from taskgroup.problems.faults import few
 from taskgroup.problems.problem import SPLITS, TRAIN, UNUSED
 
 
@@ -90,23 +90,30 @@ def _classes(name: str, kind: Kind, labels: "pd.Series[Any]", split: NDArray[np.
     numeric = all(isinstance(v, bool | int | float) for v in used)
     classes = sorted(used, key=None if numeric else str)
     if kind == "binary" and len(classes) > 2:
-        remedy = "; a label that means missing is named by `missing`" if -1 in classes else "; use kind multiclass"
         raise InputError(
-            f"problem.tasks.{name}: a binary task should have two values, found {len(classes)}: {some(classes)}{remedy}"
+            f"problem.tasks.{name}: a binary task should have two values, found {len(classes)}: {few(classes)}; "
+            f"{_remedy(classes)}"
         )
     if len(classes) < 2:
         raise InputError(
-            f"problem.tasks.{name}: a {kind} task should have at least two classes, "
-            f"found {some(classes) or 'no labels'}"
+            f"problem.tasks.{name}: a {kind} task should have at least two classes, found {few(classes) or 'no labels'}"
         )
     trained = set(labels[split == TRAIN])
     unseen = [c for c in classes if c not in trained]
     if unseen and trained:
         raise InputError(
-            f"problem.tasks.{name}: every class should occur in the training rows, found {some(unseen)} only in val or "
+            f"problem.tasks.{name}: every class should occur in the training rows, found {few(unseen)} only in val or "
             "test; choose another split or leave those rows out"
         )
     return classes
+
+
+def _remedy(classes: Sequence[Any]) -> str:
+    """What to do about a binary task with more than two values."""
+    if -1 in classes:
+        return "a label that means missing is named by `missing`"
+    broken = any(isinstance(c, float) for c in classes)  # whole numbers arrive as integers
+    return "use kind regression" if broken else "use kind multiclass"
 
 
 def split_fault(name: str, kind: Kind, values: NDArray[np.float64], split: NDArray[np.int8]) -> str:

@@ -65,6 +65,8 @@ def read(path: str, folder: Path) -> Source:
         InputError: No such file, no reader for its ending, or a file that the reader cannot make out.
     """
     full = folder / path
+    if full.is_dir():
+        raise InputError(f"{path or full}: should be a file ending in {', '.join(READERS.names)}, found a folder")
     ending = full.suffix.lower().removeprefix(".")
     if ending not in READERS.names:
         raise InputError(f"{path}: the file's ending should be one of {', '.join(READERS.names)}, found `{ending}`")

@@ -35,8 +35,12 @@ TAIL = """\
 # measure:
 #   affinity: {method: lookahead}
 #   seeds: 2
-#   every: 10
+#   every: auto
+#   average: trimmed
 #   trim: 0.1
+#   window: auto
+#   stop: settled
+#   min_looks: 40
 
 # Which groupings follow from that.
 # propose:

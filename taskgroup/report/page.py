@@ -1,6 +1,7 @@
 """The report: one HTML file that needs no network, and the figures beside it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,16 +9,17 @@ from typing import Any
 import jinja2
 import yaml
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
-from taskgroup.core.record import Record
+from taskgroup.core.record import Record, search_words
 from taskgroup.core.spec import Evidence, Spec
 from taskgroup.core.text import printable
 from taskgroup.report.plots import draw_all
 from taskgroup.report.plots.style import drawing
-from taskgroup.report.summary import NO_EVIDENCE, headline, settings
+from taskgroup.report.summary import NO_EVIDENCE, headline, loss_words, settings
 from taskgroup.report.svg import inline_svg, svg_text
 from taskgroup.report.tables import arm_table, cost_words, proposal_table, provenance_list, task_table, trial_table
-from taskgroup.report.text import TIMES, plural, shorten
+from taskgroup.report.text import TIMES, shorten
 from taskgroup.report.tree import tree_text
 
 DPI = 150
@@ -43,29 +45,32 @@ class Tile:
 
 def write_page(record: Record, folder: Path) -> Path:
     """Write the figures and ``report.html`` into ``folder``."""
-    pictures = _write_figures(record, folder / "figures")
+    pictures = {
+        name: write_figure(figure, name, _ALT[name], folder / "figures") for name, figure in draw_all(record).items()
+    }
+    return write_html("report.html", _context(record, pictures), folder)
+
+
+def write_html(name: str, context: Mapping[str, Any], folder: Path) -> Path:
+    """Write the page that the template ``name`` makes of ``context``; all text is escaped."""
     loader = jinja2.PackageLoader("taskgroup.report", "templates")
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    path = folder / "report.html"
-    page = environment.get_template("report.html").render(_context(record, pictures))
-    path.write_text(page, encoding="utf-8", newline="\n")
+    path = folder / name
+    path.write_text(environment.get_template(name).render(context), encoding="utf-8", newline="\n")
     return path
 
 
-def _write_figures(record: Record, folder: Path) -> dict[str, Markup]:
-    """Write each figure as SVG and PNG; returns them as elements of a page."""
+def write_figure(figure: Figure, name: str, description: str, folder: Path) -> Markup:
+    """Write a figure as SVG and PNG; returns it as an element of a page."""
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = {}
-    for name, figure in draw_all(record).items():
-        svg = svg_text(figure, name)
-        (folder / f"{name}.svg").write_text(svg, encoding="utf-8", newline="\n")
-        with drawing():
-            figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})
-        # safe: matplotlib escaped the names when it wrote the SVG, and inline_svg parsed and wrote it as XML again
-        pictures[name] = Markup(inline_svg(svg, name, _ALT[name]))
-    return pictures
+    svg = svg_text(figure, name)
+    (folder / f"{name}.svg").write_text(svg, encoding="utf-8", newline="\n")
+    with drawing():
+        figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})
+    # safe: matplotlib escaped the names when it wrote the SVG, and inline_svg parsed and wrote it as XML again
+    return Markup(inline_svg(svg, name, description))
 
 
 def _context(record: Record, pictures: dict[str, Markup]) -> dict[str, Any]:
@@ -74,7 +79,8 @@ def _context(record: Record, pictures: dict[str, Markup]) -> dict[str, Any]:
         "name": printable(record.name),
         "headline": headline(evidence),
         "verdict": printable(evidence.verdict.text) if evidence else NO_EVIDENCE,
-        "settings": _unbroken(settings(evidence)) if evidence else None,
+        "losses": unbroken(loss_words(evidence)) if evidence else "",
+        "settings": unbroken(settings(evidence)) if evidence else None,
         "tiles": _tiles(spec),
         "pictures": pictures,
         "tree": tree_text(spec.architecture, spec.cost),
@@ -83,7 +89,7 @@ def _context(record: Record, pictures: dict[str, Markup]) -> dict[str, Any]:
         "proposals": proposal_table(record),
         "notes": record.proposals.notes,
         "trials": trial_table(record.trials, spec.architecture.fingerprint),
-        "counts": _counts(record),
+        "counts": search_words(record.trials),
         "spec_text": yaml.safe_dump(
             spec.to_dict(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
         ),
@@ -95,14 +101,16 @@ def _context(record: Record, pictures: dict[str, Markup]) -> dict[str, Any]:
 def _tiles(spec: Spec) -> list[Tile]:
     tiles = _gain_tiles(spec.evidence) if spec.evidence else []
     tiles += [Tile(*words) for words in cost_words(spec.cost)] if spec.cost else []
-    return [Tile(_unbroken(t.label), _unbroken(t.value), _unbroken(t.note)) for t in tiles]
+    return [Tile(unbroken(t.label), unbroken(t.value), unbroken(t.note)) for t in tiles]
 
 
 def _gain_tiles(evidence: Evidence) -> list[Tile]:
+    worst = evidence.worst
+    label = "Worst task, against all-separate" if evidence.losses else "Worst task, no clear loss against all-separate"
     gains = [
         ("Gain against all-separate", "", evidence.gain_vs_separate),
         ("Gain against all-shared", "", evidence.gain_vs_shared),
-        ("Worst task, against all-separate", f"{shorten(evidence.worst.task, 40)} ", evidence.worst.gain_vs_separate),
+        (label, f"{shorten(worst.task, 40)} ", worst.gain_vs_separate),
     ]
     tiles = []
     for label, note, gain in gains:
@@ -111,14 +119,7 @@ def _gain_tiles(evidence: Evidence) -> list[Tile]:
     return tiles
 
 
-def _unbroken(text: str) -> str:
+def unbroken(text: str) -> str:
     """The same words with numbers kept on one line: no break before a unit, inside an interval or at ``all-``."""
     text = re.sub(rf"(?<=\d) (?=[%kMGT{TIMES}])|(?<=,) (?=[+-])", "\u00a0", text)
     return text.replace("all-", "all\u2011")
-
-
-def _counts(record: Record) -> str:
-    """``25 complete, 4 pruned``."""
-    states = [t.state for t in record.trials]
-    counted = [f"{states.count(s)} {printable(s)}" for s in dict.fromkeys(states)]
-    return f"{plural(len(states), 'trial')}: {', '.join(counted)}" if states else "No trials"

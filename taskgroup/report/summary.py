@@ -43,7 +43,7 @@ def summary(name: str, spec: Spec, folder: str | Path | None = None) -> str:
         spec: Its plan; one without evidence or cost shows what it has.
         folder: Where the job's files are, if they are to be listed.
     """
-    blocks = [_verdict(name, spec.evidence), ["Topology", *_indented(tree_text(spec.architecture).splitlines())]]
+    blocks = [_verdict(name, spec.evidence), ["Topology", *indented(tree_text(spec.architecture).splitlines())]]
     if spec.evidence:
         blocks.append(_gains(spec.evidence))
     if spec.cost:
@@ -58,6 +58,12 @@ def headline(evidence: Evidence | None) -> str:
     return HEADLINES[evidence.verdict.code] if evidence else "Not confirmed"
 
 
+def loss_words(evidence: Evidence) -> str:
+    """Names the tasks that the mean hides: ``Clearly worse than alone: a -33.5 % [-60.1, -6.9]``; empty where none."""
+    named = [f"{shorten(t.task, 40)} {t.gain_vs_separate.percent()}" for t in evidence.losses]
+    return f"Clearly worse than with a network of its own: {', '.join(named)}." if named else ""
+
+
 def settings(evidence: Evidence) -> str:
     """How sure the intervals are and where from: ``test split, 5 seeds, 95 % intervals``."""
     seeds = plural(len(evidence.seeds), "seed")
@@ -66,10 +72,9 @@ def settings(evidence: Evidence) -> str:
 
 def _verdict(name: str, evidence: Evidence | None) -> list[str]:
     text = evidence.verdict.text if evidence else NO_EVIDENCE
-    return [
-        f"{shorten(name, 36)}: {headline(evidence)}",
-        *_indented(textwrap.wrap(printable(text), WIDTH - 2, break_on_hyphens=False)),
-    ]
+    paragraphs = [printable(text), loss_words(evidence) if evidence else ""]
+    lines = [line for words in paragraphs for line in textwrap.wrap(words, WIDTH - 2, break_on_hyphens=False)]
+    return [f"{shorten(name, 36)}: {headline(evidence)}", *indented(lines)]
 
 
 def _gains(evidence: Evidence) -> list[str]:
@@ -82,7 +87,7 @@ def _gains(evidence: Evidence) -> list[str]:
     ]
     cells = [(label, *_interval_cells(gain), note) for label, gain, note in rows]
     title = f"Gain: mean share of the error that is gone ({settings(evidence)})"
-    return [title, *_indented(_aligned(cells, "<><<"))]
+    return [title, *indented(aligned(cells, "<><<"))]
 
 
 def _interval_cells(gain: Interval) -> tuple[str, str]:
@@ -96,19 +101,20 @@ def _cost(spec: Spec) -> list[str]:
         ("parameters", amount(spec.cost.params), f"{times(spec.cost.params_ratio)} all-shared"),
         ("MACs per example", amount(spec.cost.macs), f"{times(spec.cost.macs_ratio)} all-shared"),
     ]
-    return ["Cost", *_indented(_aligned(cells, "<>>"))]
+    return ["Cost", *indented(aligned(cells, "<>>"))]
 
 
 def _files(folder: Path) -> list[str]:
     there = [(name, what) for name, what in _FILES if (folder / name).exists()]
-    return [f"Files in {folder}", *_indented(_aligned(there, "<<"))]
+    return [f"Files in {folder}", *indented(aligned(there, "<<"))]
 
 
-def _indented(lines: Iterable[str]) -> list[str]:
+def indented(lines: Iterable[str]) -> list[str]:
+    """Lines two spaces to the right."""
     return [f"  {line}" for line in lines]
 
 
-def _aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
     """Columns of equal width, two spaces apart; ``sides`` gives each column's alignment."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from taskgroup.core.record import Record, TrialRow
 from taskgroup.core.spec import Architecture, Cost, Evidence, Provenance
 from taskgroup.core.text import printable
-from taskgroup.report.text import DASH, amount, percent, times
+from taskgroup.report.text import DASH, STATES, amount, percent, times
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,14 @@ def proposal_table(record: Record) -> Sheet:
     """Groupings that were proposed."""
     rows = [
         (
-            printable(p.source),
             str(len(p.grouping)),
-            DASH if p.score is None else f"{p.score:+.2f}",
             " | ".join(", ".join(map(printable, group)) for group in p.grouping.groups),
+            DASH if p.score is None else f"{p.score:+.2f}",
+            printable(p.source),
         )
         for p in record.proposals.proposals
     ]
-    return Sheet(("source", "groups", "silhouette", "tasks"), rows, texts=frozenset({0, 3}), long=frozenset({3}))
+    return Sheet(("groups", "tasks", "silhouette", "source"), rows, texts=frozenset({1, 3}), long=frozenset({1, 3}))
 
 
 def trial_table(trials: Sequence[TrialRow], chosen: str) -> Sheet:
@@ -91,7 +91,7 @@ def trial_table(trials: Sequence[TrialRow], chosen: str) -> Sheet:
         (
             str(t.number),
             printable(t.origin),
-            printable(t.state),
+            STATES.get(t.state, printable(t.state)),
             DASH if t.gain is None else percent(t.gain),
             *_ratios(t.cost),
             _copies(t.architecture),

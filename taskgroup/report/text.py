@@ -1,7 +1,11 @@
 """Numbers and names as people read them."""
 
 from taskgroup.core.spec import AdapterSpec
+from taskgroup.core.text import plural as plural
 from taskgroup.core.text import printable
+
+STATES = {"pruned": "stopped early"}
+"""States of a trial in words, where they differ from the data's."""
 
 TIMES, MINUS, DASH = "\u00d7", "\u2212", "\u2013"
 """Signs that look like letters or hyphens in code, by name."""
@@ -14,11 +18,6 @@ def shorten(text: str, width: int) -> str:
         return text
     tail = (width - 1) // 3
     return text[: width - 1 - tail] + "…" + text[len(text) - tail :]
-
-
-def plural(count: int, noun: str) -> str:
-    """``1 task``, ``2 tasks``."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def amount(value: float) -> str:

@@ -61,13 +61,19 @@ def choose(arms: Sequence[Arm], limits: Limits, level: float, by: Literal["macs"
 
 
 def lead_over(arms: Sequence[Arm], chosen: Arm, limits: Limits, level: float) -> Lead | None:
-    """Who is ahead of the chosen arm on validation, and how many seeds would show it; None where it is the best."""
+    """Who is ahead of the chosen arm on validation, and how many seeds would show it; None where it is the best.
+
+    The gain shown is that of the leader against the chosen arm. How many seeds would do follows from what
+    :func:`choose` compares, the difference of their gains against all-separate.
+    """
     best = _best(arms, limits)
     if best is chosen:
         return None
+    gain = gain_interval(best.errors, chosen.errors, level=level)
     advantage = gain_interval(best.errors, _named(arms, SEPARATE).errors, minus=chosen.errors, level=level)
     n_seeds = len(chosen.errors)
-    return Lead(best.name, advantage, seeds_to_settle(advantage, n_seeds, level, 4 * n_seeds))
+    n_more = seeds_to_settle(advantage, n_seeds, level, max(4 * n_seeds, 20)) if gain.mean > 0 else None
+    return Lead(best.name, gain, n_more)
 
 
 def _best(arms: Sequence[Arm], limits: Limits) -> Arm:

@@ -8,6 +8,9 @@ from taskgroup.core.gain import Interval, task_gains
 
 Array = NDArray[np.float64]
 
+CHANCE = 0.8
+"""With which the seeds that :func:`seeds_to_settle` names are to be enough."""
+
 
 def gain_interval(
     errors: Array,
@@ -50,10 +53,11 @@ def gain_interval(
 
 
 def seeds_to_settle(advantage: Interval, n_seeds: int, level: float, n_most: int) -> int | None:
-    """How many seeds more would put an advantage that is not distinguishable from zero above it.
+    """How many seeds more would probably put an advantage that is not distinguishable from zero above it.
 
-    Takes mean and spread as they are and shrinks the interval as Student's quantile and ``1 / sqrt(n)`` do: a rough
-    answer, for planning.
+    Takes mean and spread as they are: the least ``n`` with ``mean > (t_{n-1} + z) * spread / sqrt(n)``, Student's
+    quantile for the width of the interval and the normal ``z`` of ``CHANCE`` because the mean will move as well. A
+    rough answer, for planning, and the rougher the fewer seeds the spread comes from.
 
     Args:
         advantage: Interval from ``n_seeds`` seeds.
@@ -68,7 +72,8 @@ def seeds_to_settle(advantage: Interval, n_seeds: int, level: float, n_most: int
         return 0
     tail = 0.5 + level / 2
     spread = (advantage.mean - advantage.low) / float(stats.t.ppf(tail, n_seeds - 1)) * n_seeds**0.5
+    moves = float(stats.norm.ppf(CHANCE))
     for n in range(n_seeds + 1, n_most + 1):
-        if advantage.mean > float(stats.t.ppf(tail, n - 1)) * spread / n**0.5:
+        if advantage.mean > (float(stats.t.ppf(tail, n - 1)) + moves) * spread / n**0.5:
             return n - n_seeds
     return None

@@ -8,18 +8,22 @@ from taskgroup.search.limits import Limits
 from taskgroup.search.notes import SEPARATE, SHARED
 
 
+FEW_SEEDS = 4
+"""With fewer seeds their spread is hardly known, and so is the number that would do."""
+
+
 @dataclass(frozen=True)
 class Lead:
     """The arm with the best validation gain: by how much it leads the chosen one, and what would settle it.
 
     Attributes:
         name: Of the arm.
-        advantage: Its gain against all-separate less the chosen arm's; its interval reaches zero.
-        n_more: Further seeds that would put the interval above zero, None where a few would not.
+        gain: Its validation gain against the chosen arm, ``1 - error / error of the chosen``.
+        n_more: Further seeds that would probably tell the two apart, None where a few would not.
     """
 
     name: str
-    advantage: Interval
+    gain: Interval
     n_more: int | None
 
 
@@ -44,7 +48,7 @@ def verdict(
     chosen = next(arm for arm in arms if arm.chosen)
     runs = f"on the test split over {n_seeds} paired seeds"
     if chosen.name == SHARED and lead is not None and lead.n_more is not None:
-        return _undecided(lead, against_separate, runs)
+        return _undecided(lead, against_separate, n_seeds, runs)
     if chosen.name == SHARED:
         return _shared(arms, against_separate, runs, limits)
     if chosen.name == SEPARATE:
@@ -87,13 +91,18 @@ def _branched(chosen: Cost, separate: Cost, limits: Limits, against: tuple[Inter
     )
 
 
-def _undecided(lead: Lead, against_separate: Interval, runs: str) -> Verdict:
+def _undecided(lead: Lead, against_separate: Interval, n_seeds: int, runs: str) -> Verdict:
+    assert lead.n_more is not None, "only called where some would do"
     more = f"{lead.n_more} more seed{'' if lead.n_more == 1 else 's'}"
+    rough = f"at least {more}" if n_seeds < FEW_SEEDS else f"about {more}"
+    # the choice compares gains against all-separate, whose difference may be less certain than this ratio
+    but = ", but in gain against all-separate the two cannot be told apart" if lead.gain.above_zero else ""
     return Verdict(
         code="not_enough",
-        text=f"Not enough evidence: {lead.name} is ahead of all-shared by {lead.advantage.percent()} on the "
-        f"validation split, and about {more} (confirm.seeds) would settle it. All-shared, the cheapest, is kept until "
-        f"then; its gain against all-separate: {against_separate.percent()} {runs}.",
+        text=f"Not enough evidence: the gain of {lead.name} against all-shared is {lead.gain.percent()} on the validation "
+        f"split{but}; {rough} would probably settle it. All-shared, the cheapest, is kept until then; its gain against "
+        f"all-separate: {against_separate.percent()} {runs}. More seeds are a new job that trains everything again: "
+        f"taskgroup run CONFIG --set name=NEW --set confirm.seeds={n_seeds + lead.n_more}.",
     )
 
 

@@ -79,7 +79,7 @@ def test_version(call: Call) -> None:
 
 def test_help_names_every_command(call: Call) -> None:
     printed = call("--help").out
-    for name in ("run", "show", "export", "init", "schema", "bench"):
+    for name in ("run", "measure", "show", "export", "init", "schema", "bench"):
         assert name in printed
         assert "Usage: taskgroup" in call(name, "--help").out
     assert "--workers" in call("run", "--help").out
@@ -103,7 +103,7 @@ def test_run_shows_a_finished_job(call: Call, job: Path) -> None:
 
 def test_run_tells_every_step_in_plain_lines(call: Call) -> None:
     lines = call("run", write(), "--out", "job").out.splitlines()
-    begun = [line for line in lines if line.endswith((" trials", " ..."))]
+    begun = [line for line in lines if line.endswith((" trial", " trials", " ..."))]
     assert [line.split(":")[0].split()[0] for line in begun] == [
         "measure",
         "propose",
@@ -112,15 +112,24 @@ def test_run_tells_every_step_in_plain_lines(call: Call) -> None:
         "test",
         "report",
     ]
-    assert any(line.startswith("search: 4 candidates trained, ") for line in lines)
-    assert any(line.startswith("confirm: chosen: ") for line in lines)
+    assert any(line.startswith("search: 4 candidates trained") for line in lines)
+    assert any(line.startswith("confirm: chose ") and line.count(": ") == 1 for line in lines)
     assert not any("\x1b" in line for line in lines)
     assert "  report.html" in "\n".join(lines)
 
 
 def test_run_refuses_a_changed_config(call: Call, job: Path) -> None:
-    (fault,) = call.faults("run", job.parent / "tiny.yaml", "--out", job, "--set", "search.trials=5")
-    assert "holds a job with another config (search.trials: was 4, now 5)" in fault
+    told = call("run", job.parent / "tiny.yaml", "--out", job, "--set", "search.trials=5", code=2).err
+    assert told == (
+        f"taskgroup: {job}: holds a job with another config:\n  search.trials: was 4, now 5\n"
+        "Give the new one another name or --out, or remove the folder\n"
+    )
+
+
+def test_run_tells_a_fault_before_it_compares_with_the_job_that_is_there(call: Call, job: Path) -> None:
+    (fault,) = call.faults("run", job.parent / "tiny.yaml", "--out", job, "--set", "trunk.name=cnn")
+    assert "`trunk.name`" in fault
+    assert "found `cnn`" in fault
 
 
 def test_run_names_every_fault_and_writes_nothing(call: Call) -> None:
@@ -142,6 +151,11 @@ def test_run_names_every_fault_and_writes_nothing(call: Call) -> None:
         (("run", "tiny.yaml", "--set", "sede=1"), "tiny.yaml: `sede` is not a known key, did you mean `seed`?"),
         (("run", "tiny.yaml", "--storage", "nonsense"), "storage: should be a database URL such as"),
         (("run", "tiny.yaml", "--out", "tiny.yaml"), "tiny.yaml: should be a folder for the job's files, found a file"),
+        (("measure", "nothing.yaml"), "nothing.yaml: no such file"),
+        (("measure", "tiny.yaml", "--with", "cka(kernel"), "measures should be NAME or NAME(option=value, …)"),
+        (("measure", "tiny.yaml", "--with", "cka,prob"), "found `prob`, did you mean `probe`?"),
+        (("measure", "tiny.yaml", "--with", "cka(kernel=rfb)"), "measure cka(kernel=rfb): `kernel`: input should be"),
+        (("measure", "tiny.yaml", "--out", "tiny.yaml"), "tiny.yaml: should be a folder for the job's files"),
         (("show", "nothing"), "nothing: no such file or folder"),
         (("show", "."), ".: should hold a finished job, found no job.json"),
         (("show", "tiny.yaml"), "tiny.yaml: `schema` should be `taskgroup/spec/1`"),
@@ -152,19 +166,48 @@ def test_run_names_every_fault_and_writes_nothing(call: Call) -> None:
         (("init", "nothing.csv"), "nothing.csv: there is no such file"),
         (("init", "t.csv"), "t.csv: name the label columns, e.g. `--tasks"),
         (("init", "t.csv", "--tasks", "z"), "t.csv: there is no column `z`"),
-        (("init", "t.csv", "--tasks", "y", "--out", "tiny.yaml"), "tiny.yaml: exists already"),
-        (("init", "t.csv", "--tasks", "y", "--out", "no/where.yaml"), "no/where.yaml: No such file or directory"),
+        (("init", "t.csv", "--tasks", ""), "t.csv: name the label columns, e.g. `--tasks"),
+        (("init", "t.csv", "--tasks", "y"), "t.csv: a job needs at least two tasks that might share a network"),
+        (("init", "t.csv", "--tasks", "y,y"), "t.csv: `y` is named twice"),
+        (("init", "t.csv", "--tasks", "x,,y", "--out", "tiny.yaml"), "tiny.yaml: exists already"),
+        (("init", "t.csv", "--tasks", "q", "--out", "tiny.yaml"), "t.csv: there is no column `q`"),
+        (
+            ("init", "t.csv", "--tasks", "x,y", "--out", "no/where.yaml"),
+            "no/where.yaml: there is no folder no to write",
+        ),
+        (("init", ".", "--tasks", "a"), ".: should be a table (CSV, Parquet or NPZ file), found a folder"),
+        (("init", "..", "--tasks", "a"), "..: should be a table (CSV, Parquet or NPZ file), found a folder"),
     ],
     ids=lambda p: " ".join(p) if isinstance(p, tuple) else "",
 )
 def test_one_sentence_for_a_fault(call: Call, words: tuple[str, ...], sentence: str) -> None:
     write()
-    Path("t.csv").write_text("x,y\n1.5,0\n2.5,1\n3.5,0\n")
+    Path("t.csv").write_text("x,y,w\n1.5,0,0.2\n2.5,1,0.7\n3.5,0,0.9\n")
     before, text = files(), Path("tiny.yaml").read_text()
     (found,) = call.faults(*words)
     assert sentence in found
     assert files() == before
     assert Path("tiny.yaml").read_text() == text
+
+
+def test_measure_compares_in_worker_processes_and_answers_at_once(call: Call) -> None:
+    words = ("measure", write(), "--with", "cka,label_correlation(min_rows=3)", "--with", "ablation", "--out", "job")
+    first = call(*words, "--workers", "2").out
+    assert "measure: 3 trials\n" in first
+    assert "\x1b" not in first
+    assert "tiny: 3 measures of affinity, 3 tasks" in first
+    for name, sight in (("cka", "features"), ("label_correlation(min_rows=3)", "data"), ("ablation", "shared")):
+        assert [line.split()[1] for line in first.splitlines() if line.startswith(f"  {name} ")] == [sight]
+    assert "  measures.html  " in first
+    again = call(*words).out
+    assert again == first[first.index("tiny: 3 measures") :]
+    assert "train.steps: was 6, now 7\n" in call(*words, "--set", "train.steps=7", code=2).err
+    assert call.faults("show", "job") == ["job: should hold a finished job, found measured"]
+
+
+def test_measure_takes_the_configs_own_measure_by_default(call: Call) -> None:
+    printed = call("measure", write(measure={"affinity": {"method": "label_correlation"}, "seeds": 1}), "--out", "job")
+    assert "tiny: 1 measure of affinity" in printed.out
 
 
 def test_workers_below_one_are_refused(call: Call) -> None:
@@ -202,15 +245,16 @@ def test_schema_is_json(call: Call, what: str) -> None:
 
 def test_init_writes_a_config_that_loads(call: Call) -> None:
     lines = "".join(f"{k * 0.7 % 3:.2f},{k % 2},{'' if k % 3 else k / 7}\n" for k in range(40))
-    Path("visits.csv").write_text(f"x,sick,dose\n{lines}")
+    lines = "".join(f"{k + 1},{line}\n" for k, line in enumerate(lines.splitlines()))
+    Path("visits.csv").write_text(f"row,x,sick,dose\n{lines}")
     assert call("init", "visits.csv", "--tasks", "sick, dose").out == (
-        "wrote visits.yaml; read it, then: taskgroup run visits.yaml\n"
+        "left out of the inputs: row (counts the rows)\nwrote visits.yaml; read it, then: taskgroup run visits.yaml\n"
     )
     data = yaml.safe_load(Path("visits.yaml").read_text())
     kinds = {name: task["kind"] for name, task in data["problem"]["tasks"].items()}
     assert kinds == {"sick": "binary", "dose": "regression"}
     before = Path("visits.yaml").read_text()
-    (fault,) = call.faults("init", "visits.csv", "--tasks", "sick")
+    (fault,) = call.faults("init", "visits.csv", "--tasks", "sick,dose")
     assert fault.startswith("visits.yaml: exists already; give another --out")
     assert Path("visits.yaml").read_text() == before
 
@@ -255,4 +299,4 @@ def test_commands_keep_their_own_signatures() -> None:
     """The wrapper around them must not hide arguments from Typer."""
     assert isinstance(cli.app, typer.Typer)
     names = [c.callback.__name__ for c in cli.app.registered_commands if c.callback is not None]
-    assert names == ["run", "show", "export", "init", "schema", "bench"]
+    assert names == ["run", "measure", "show", "export", "init", "schema", "bench"]

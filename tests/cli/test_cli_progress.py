@@ -51,9 +51,14 @@ def test_a_line_every_few_seconds_in_between(clock: Clock, capsys: pytest.Captur
     lines = capsys.readouterr().out.splitlines()
     assert lines[1:] == [
         "search: 3/12, 18 s left",
-        "search: 6/12, best gain +6.0 %, 12 s left",
-        "search: 9/12, best gain +9.0 %, 6 s left",
+        "search: 6/12, best gain against all-separate +6.0 %, 12 s left",
+        "search: 9/12, best gain against all-separate +9.0 %, 6 s left",
     ]
+
+
+def test_one_trial_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    PlainProgress().begin("measure", 1)
+    assert capsys.readouterr().out == "measure: 1 trial\n"
 
 
 def test_time_left_goes_by_what_this_run_did(clock: Clock) -> None:
@@ -85,7 +90,7 @@ def test_bars_move_and_fill(clock: Clock) -> None:
     shown.advance(1, 0.5)
     task = bars.tasks[0]
     assert (task.description, task.completed, task.total) == ("search", 1, 4)
-    assert task.fields["note"] == "best gain +50.0 %, 9 s left"
+    assert task.fields["note"] == "best gain against all-separate +50.0 %, 9 s left"
     shown.end("done")
     assert (task.completed, task.fields["note"], task.finished) == (4, "done", True)
     shown.begin("report", 0)

@@ -1,9 +1,11 @@
 """Affinity: every figure here is a closed form; orientation is what no property test would catch."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from taskgroup.core.affinity import Affinity, Array, trimmed_mean
+from taskgroup.core.affinity import Affinity, Array
 from taskgroup.errors import InputError
 
 TASKS = ("a", "b", "c")
@@ -14,12 +16,6 @@ def affinity(matrix: object, stderr: float = 0.0) -> Affinity:
     values = np.array(matrix, dtype=np.float64)[None]
     counts = np.ones(values.shape, dtype=np.int64)
     return Affinity(tuple("abcdef"[: values.shape[1]]), ("trunk",), values, np.full(values.shape, stderr), counts)
-
-
-def averaged(*seeds: Array, trim: float = 0.0, n_batches: int = 8) -> Affinity:
-    """Affinity of one task and one slice from plain sequences, one for each seed."""
-    samples = [np.asarray(seed, dtype=np.float64).reshape(-1, 1, 1, 1) for seed in seeds]
-    return Affinity.from_samples(("a",), ("trunk",), samples, trim=trim, n_batches=n_batches)
 
 
 # Row = source, column = target. Targets differ in level (10, 20, 30): that is what centring takes away.
@@ -80,6 +76,13 @@ def test_all_unknown_centres_to_unknown() -> None:
 def test_reordered_moves_sources_and_targets() -> None:
     moved = affinity(MATRIX).reordered(("c", "a", "b"))
     assert moved.tasks == ("c", "a", "b")
+    assert moved.effective is moved.phases is None
+    grown = replace(affinity(MATRIX), effective=np.array([MATRIX]) * 2.0, phases=np.array([[MATRIX]] * 3) * 3.0)
+    grown = grown.reordered(("c", "a", "b"))
+    assert grown.effective is not None
+    assert grown.phases is not None
+    np.testing.assert_array_equal(grown.effective, moved.values * 2)
+    np.testing.assert_array_equal(grown.phases[1], moved.values * 3)
     np.testing.assert_array_equal(moved.slice(), [[99, 10, 19], [30, 99, 21], [34, 12, 99]])
     with pytest.raises(ValueError, match="`tasks` should hold each of"):
         affinity(MATRIX).reordered(("a", "b"))
@@ -94,24 +97,22 @@ def test_resampled_draws_from_the_error_bars() -> None:
         np.full((1, 50, 50), 0.5),
         np.ones((1, 50, 50), int),
     )
-    values.stderr[0, :, 0] = NAN
     drawn = values.resampled(np.random.default_rng(0))
-    assert drawn.slice()[:, 1:].std() == pytest.approx(0.5, rel=0.05)
-    np.testing.assert_array_equal(drawn.slice()[:, 0], matrix[:, 0])
+    assert drawn.slice().std() == pytest.approx(0.5, rel=0.05)
     np.testing.assert_array_equal(drawn.slice(), values.resampled(np.random.default_rng(0)).slice())
 
 
-def test_trimmed_mean_cuts_both_ends() -> None:
-    samples = np.array([100.0, 1, 2, 3, 4, 5, 6, 7, 8, -100])
-    assert trimmed_mean(samples, 0.1) == 4.5
-    assert trimmed_mean(samples, 0.4) == 4.5  # the middle two, 4 and 5
-    assert trimmed_mean(samples, 0.0) == pytest.approx(3.6)
-    assert trimmed_mean(samples, 0.05) == pytest.approx(3.6)  # half a sample is not cut
-
-
-def test_trimmed_mean_ignores_what_was_not_seen() -> None:
-    samples = np.array([[1.0, NAN], [NAN, NAN], [3.0, NAN], [100.0, NAN], [-9.0, NAN]])
-    np.testing.assert_array_equal(trimmed_mean(samples, 0.25), [2.0, NAN])  # 4 seen, one cut at each end
+def test_an_entry_without_an_error_bar_is_drawn_with_the_widest() -> None:
+    made = affinity(np.zeros((4, 4)), 0.001)
+    made.stderr[0, 1, 0], made.stderr[0, 0, 0], made.stderr[0, 2, 0] = NAN, 99, 7
+    made.stderr[0, :, 3] = NAN
+    rng = np.random.default_rng(0)
+    spread = np.std([made.resampled(rng).slice() for _ in range(400)], axis=0)
+    assert spread[1, 0] == pytest.approx(7, rel=0.2)  # of its target's column, without the diagonal
+    assert spread[1, 3] == pytest.approx(7, rel=0.2)  # of the slice
+    assert spread[1, 2] < 0.01
+    made.stderr[:] = NAN
+    np.testing.assert_array_equal(made.resampled(rng).slice(), made.slice())
 
 
 def test_from_samples_keeps_source_and_target_apart() -> None:
@@ -121,63 +122,16 @@ def test_from_samples_keeps_source_and_target_apart() -> None:
     np.testing.assert_array_equal(made.slice("s1"), step[0] + 1)
     assert made.slice()[0, 2] == 12  # source a, target c of the last slice
     assert (made.counts == 2).all()
+    assert made.effective is not None
+    np.testing.assert_array_equal(made.effective, made.counts)
     assert made.provenance == {"every": 10}
 
 
-def test_trim_is_per_seed_and_the_mean_over_seeds_plain() -> None:
-    made = averaged(np.array([0.0, 1, 2, 3, 100]), np.array([10.0, 10, 10, 10, 10]), trim=0.2)
-    assert made.values.item() == 6.0  # (2 + 10) / 2
-    assert made.counts.item() == 10
-
-
-def test_error_within_a_seed_comes_from_the_means_of_runs() -> None:
-    # Two runs of two steps: means 1 and 5, variance 8 between them, 8 / 2 for their mean.
-    assert averaged(np.array([0.0, 2, 4, 6]), n_batches=2).stderr.item() == pytest.approx(2.0)
-    # As many runs as steps: the usual standard error.
-    assert averaged(np.array([0.0, 2, 4, 6]), n_batches=9).stderr.item() == pytest.approx(np.sqrt((20 / 3) / 4))
-
-
-def test_error_over_seeds_is_the_larger_of_within_and_between() -> None:
-    # Within: variances 2 / 2 = 1 each, mean 1, over two seeds 1/2. Between: means 1 and 9, 32 / 2 = 16.
-    far = averaged(np.array([0.0, 2]), np.array([8.0, 10]), n_batches=2)
-    assert far.stderr.item() == pytest.approx(4.0)
-    near = averaged(np.array([0.0, 2]), np.array([0.0, 2]), n_batches=2)
-    assert near.stderr.item() == pytest.approx(np.sqrt(1 / 2))
-
-
-def test_a_seed_that_saw_nothing_does_not_make_the_error_smaller() -> None:
-    seen = np.array([0.0, 2, 4, 6])
-    alone, beside = averaged(seen, n_batches=2), averaged(seen, np.full(4, NAN), n_batches=2)
-    assert beside.values.item() == alone.values.item() == 3
-    assert beside.stderr.item() == alone.stderr.item()
-    assert beside.counts.item() == 4
-
-
-def test_error_of_independent_steps_is_the_root_of_their_number() -> None:
-    samples = np.random.default_rng(0).normal(size=(400, 1, 20, 20))
-    made = Affinity.from_samples([f"t{i}" for i in range(20)], ("trunk",), [samples], trim=0.0)
-    assert np.mean(made.stderr**2) == pytest.approx(1 / 400, rel=0.1)
-    trimmed = Affinity.from_samples([f"t{i}" for i in range(20)], ("trunk",), [samples], trim=0.1)
-    assert 1.0 < np.mean(trimmed.stderr**2) * 400 < 1.25  # a trimmed mean of normal samples loses about 6 %
-
-
-def test_error_of_correlated_steps_is_larger() -> None:
-    steps = np.repeat(np.random.default_rng(0).normal(size=(40, 1, 10, 10)), 10, axis=0)
-    made = Affinity.from_samples([f"t{i}" for i in range(10)], ("trunk",), [steps], trim=0.0)
-    assert np.mean(made.stderr**2) == pytest.approx(1 / 40, rel=0.2)
-
-
-def test_a_single_sample_has_no_error() -> None:
-    made = averaged(np.array([3.0]))
-    assert made.values.item() == 3
-    assert np.isnan(made.stderr.item())
-
-
-def test_what_no_seed_saw_is_unknown() -> None:
-    made = averaged(np.full(4, NAN), np.full(2, NAN))
-    assert np.isnan(made.values.item())
-    assert np.isnan(made.stderr.item())
-    assert made.counts.item() == 0
+def test_from_samples_averages_as_asked() -> None:
+    looks = np.array([0.0, 0, 0, 1, 9]).reshape(-1, 1, 1, 1)
+    for average, expected in (("trimmed", 1 / 3), ("mean", 2.0), ("median", 0.0)):
+        made = Affinity.from_samples(("a",), ("trunk",), [looks], average=average, trim=0.2)  # type: ignore[arg-type]
+        assert made.values.item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("samples", [[], [np.zeros((0, 1, 2, 2))], [np.zeros((5, 2, 2, 1))], [np.zeros((1, 2, 2))]])
@@ -194,6 +148,10 @@ def test_sentences() -> None:
         Affinity(TASKS, ("trunk",), good.values, good.stderr[0], good.counts)
     with pytest.raises(ValueError, match=r"`tasks` should be one or more different names, found \['a', 'b', 'a'\]"):
         Affinity(("a", "b", "a"), ("trunk",), good.values, good.stderr, good.counts)
+    with pytest.raises(ValueError, match=r"`effective` should have shape .* = \(1, 3, 3\), found \(3, 3\)"):
+        replace(good, effective=good.slice())
+    with pytest.raises(ValueError, match=r"`phases` should have shape \(3, 1, 3, 3\), found \(1, 3, 3\)"):
+        replace(good, phases=good.values)
     with pytest.raises(ValueError, match="found infinite entries"):
         affinity([[0, np.inf], [0, 0]])
     with pytest.raises(InputError, match="`stage` should be one of trunk, found `trnk`, did you mean `trunk`"):

@@ -1,7 +1,7 @@
 from spec_examples import ARCHITECTURE, COST
 
 from taskgroup.core.grouping import Grouping
-from taskgroup.core.record import CandidateTree, Proposal, Proposals, TrialRow
+from taskgroup.core.record import CandidateTree, Proposal, Proposals, TrialRow, search_words
 from taskgroup.core.tree import MergeTree
 
 
@@ -34,3 +34,38 @@ def test_trial_row_survives_json() -> None:
         seconds=2.5,
     )
     assert TrialRow.model_validate_json(row.model_dump_json()) == row
+
+
+def rows(**counts: int) -> list[TrialRow]:
+    """So many rows of each kind: trained, pruned, repeat, over, failed."""
+    made = {
+        "trained": ("sampler", "complete", True),
+        "pruned": ("sampler", "pruned", True),
+        "repeat": ("repeat of 2", "pruned", False),
+        "over": ("sampler", "over limit", False),
+        "failed": ("sampler", "failed", False),
+    }
+    return [
+        TrialRow(
+            number=k,
+            origin=made[kind][0],
+            state=made[kind][1],
+            architecture=ARCHITECTURE,
+            cost=COST,
+            gain=None,
+            errors={"digit": 0.1} if made[kind][2] else {},
+            seconds=1.0,
+        )
+        for kind, n in counts.items()
+        for k in range(n)
+    ]
+
+
+def test_what_a_search_did_in_words() -> None:
+    assert search_words([]) == "0 candidates trained"
+    assert search_words(rows(trained=1)) == "1 candidate trained"
+    assert search_words(rows(trained=12, repeat=5)) == "12 candidates trained (5 repeats not trained)"
+    assert search_words(rows(trained=9, pruned=3, repeat=1, over=2, failed=1)) == (
+        "12 candidates trained, 3 of them stopped early (1 repeat and 2 over a limit not trained, 1 failed)"
+    )
+    assert search_words(rows(trained=2, failed=1)) == "2 candidates trained (1 failed)"

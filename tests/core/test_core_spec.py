@@ -121,7 +121,7 @@ def test_all_errors_come_at_once() -> None:
         "`trunk.name` is missing",
         "`architecture.adapters.0.size`: input should be greater than or equal to 0, found -1",
         "`architecture.topology`: stage `s2` should refine stage `s1`",
-        "`cost.macs`: input should be a valid integer, unable to parse string as an integer, found 'many'",
+        "`cost.macs`: should be a whole number, found 'many'",
     ):
         assert part in text
 

@@ -2,12 +2,17 @@ import pytest
 from pydantic import Field, ValidationError, model_validator
 
 from taskgroup.core.task import Frozen
-from taskgroup.core.validation import sentences
+from taskgroup.core.validation import NAME_PATTERN, sentences
 
 
 class Inner(Frozen):
     width: int = Field(default=1, ge=1)
     kind: str = "a"
+    rate: float = 1.0
+    on: bool = True
+    pair: tuple[int, ...] = Field(default=(1,), min_length=1, max_length=2)
+    name: str = Field(default="a", pattern=NAME_PATTERN)
+    code: str = Field(default="a", pattern="^a+$")
 
 
 class Outer(Frozen):
@@ -39,6 +44,31 @@ def test_rule_and_value() -> None:
     assert found({"steps": 1, "inner": {"width": 0}}) == [
         "job.yaml: `inner.width`: input should be greater than or equal to 1, found 0"
     ]
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ({"inner": 3}, "`inner`: should be a section (lines of `key: value`), found 3"),
+        ({"inner": None}, "`inner`: should be a section (lines of `key: value`), found nothing"),
+        ({"by_name": ["x"]}, "`by_name`: should be a section (lines of `key: value`), found ['x']"),
+        ({"several": {"width": 1}}, "`several`: should be a list, such as [a, b], found {'width': 1}"),
+        ({"steps": "many"}, "`steps`: should be a whole number, found 'many'"),
+        ({"steps": 1.5}, "`steps`: should be a whole number, found 1.5"),
+        ({"inner": {"rate": "x"}}, "`inner.rate`: should be a number, found 'x'"),
+        ({"inner": {"on": "perhaps"}}, "`inner.on`: should be true or false, found 'perhaps'"),
+        ({"inner": {"kind": 3}}, "`inner.kind`: should be text, found 3"),
+        ({"inner": {"pair": []}}, "`inner.pair`: should have at least 1 entry, found []"),
+        ({"inner": {"pair": [1, 2, 3]}}, "`inner.pair`: should have at most 2 entries, found [1, 2, 3]"),
+        (
+            {"inner": {"name": "../up"}},
+            "`inner.name`: should be letters and digits, and after the first also `.`, `_` and `-`, found '../up'",
+        ),
+        ({"inner": {"code": "b"}}, "`inner.code`: should match the pattern `^a+$`, found 'b'"),
+    ],
+)
+def test_rules_are_in_words_of_yaml(data: dict[str, object], sentence: str) -> None:
+    assert found({"steps": 1} | data) == [f"job.yaml: {sentence}"]
 
 
 def test_long_values_are_cut() -> None:

@@ -3,6 +3,7 @@
 import csv
 import multiprocessing
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +90,11 @@ def test_claim_refuses_another_config_with_the_differences(folder: Folder) -> No
     with pytest.raises(ConflictError) as caught:
         folder.claim({**config, "search": {"trials": 5, "first": 2}, "sizes": [0, 2], "more": 1})
     for words in (
-        "search.trials: was 4, now 5",
-        "search.first: was null, now 2",
-        "sizes: was [0, 1], now [0, 2]",
-        "more: was null, now 1",
-        "another name or --out",
+        "\n  search.trials: was 4, now 5\n",
+        "\n  search.first: was not set, now 2\n",
+        "\n  sizes: was [0, 1], now [0, 2]\n",
+        "\n  more: was not set, now 1\n",
+        "\nGive the new one another name or --out",
     ):
         assert words in str(caught.value)
     assert "rate" not in str(caught.value)
@@ -104,6 +105,10 @@ def test_differences_go_to_the_leaves() -> None:
     assert list(differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}})) == ["a.c: was 2, now 3"]
     assert list(differences({"a": 1}, {"a": {"b": 2}})) == ['a: was 1, now {"b": 2}']
     assert list(differences({"a": [1]}, {"a": [1]})) == []
+    task = {"kind": "binary", "column": None}
+    assert list(differences({"a": None}, {"a": {"ü": task, "all": [task]}})) == [
+        'a: was not set, now {"ü": {"kind": "binary"}, "all": [{"kind": "binary"}]}'
+    ]
 
 
 def make_affinity() -> Affinity:
@@ -120,6 +125,21 @@ def test_affinity_round_trip(folder: Folder) -> None:
     assert (found.tasks, found.stages, found.provenance) == (affinity.tasks, affinity.stages, affinity.provenance)
     for name in ("values", "stderr", "counts"):
         np.testing.assert_array_equal(getattr(found, name), getattr(affinity, name))
+
+
+def test_affinity_round_trip_with_phases(folder: Folder) -> None:
+    plain = make_affinity()
+    affinity = replace(plain, effective=plain.counts / 2, phases=np.stack([plain.values + k for k in range(3)]))
+    folder.write_affinity(affinity)
+    found = folder.affinity()
+    assert found.effective is not None
+    assert found.phases is not None
+    np.testing.assert_array_equal(found.effective, plain.counts / 2)
+    np.testing.assert_array_equal(found.phases, affinity.phases)
+    with (folder.path / "affinity.csv").open(encoding="utf-8", newline="") as file:
+        line = next(x for x in csv.DictReader(file) if x["stage"] == "trunk")
+    assert (line["looks"], line["effective"]) == ("7", "3.5")
+    assert [float(line[name]) for name in ("early", "middle", "late")] == found.phases[:, 1, 0, 0].tolist()
 
 
 def test_affinity_as_a_table_names_source_and_target(folder: Folder) -> None:

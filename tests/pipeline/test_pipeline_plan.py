@@ -1,6 +1,7 @@
 """Whole jobs through the Python face: what comes back, what is refused, and what repeats exactly."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -97,6 +98,14 @@ def test_another_config_in_the_same_folder_is_refused(plan: Plan) -> None:
     assert "seed: was 0, now 1" in str(caught.value)
 
 
+def test_a_faulty_config_is_told_its_fault_before_the_difference(plan: Plan) -> None:
+    """Not to make room for what cannot run."""
+    changed = {**SPACE, "measure": {**SPACE["measure"], "affinity": {"method": "lookahed"}}}
+    with pytest.raises(InputError, match="did you mean `lookahead`") as caught:
+        taskgroup.plan(make_problem(), changed, out=plan.folder)
+    assert "another config" not in str(caught.value)
+
+
 @pytest.mark.parametrize("problem", [make_problem(seed=1), make_problem(trunk=make_trunk(5))], ids=["data", "trunk"])
 def test_another_problem_in_the_same_folder_is_refused(plan: Plan, problem: Any) -> None:
     """The config of a problem in memory says nothing of it."""
@@ -131,14 +140,6 @@ def test_interrupted_again_and_again_it_ends_the_same(plan: Plan, tmp_path: Path
     found = taskgroup.plan(make_problem(), SPACE, out=tmp_path)
     assert found.spec.fingerprint == plan.spec.fingerprint
     assert (tmp_path / "trials.csv").read_bytes() == (plan.folder / "trials.csv").read_bytes()
-
-
-def test_one_task(tmp_path: Path) -> None:
-    found = taskgroup.plan(make_problem(1), SMALL, out=tmp_path)
-    assert [row.origin for row in found.trials] == ["all-separate", "all-shared"]
-    assert found.spec.evidence is not None
-    assert found.spec.evidence.verdict.code == "share_everything"
-    assert found.spec.evidence.gain_vs_separate.mean == 0.0
 
 
 def test_two_tasks(tmp_path: Path) -> None:
@@ -187,6 +188,13 @@ def test_a_candidate_that_fails_is_a_row_and_a_baseline_that_fails_ends_the_job(
             "the trunk's stages are low, high; found `hihg`, did you mean `high`",
         ),
         (make_problem(), {"measure": {"affinity": {"method": "x"}}}, {}, "affinity measure should be one of"),
+        (make_problem(1), SPACE, {}, "tiny: a job needs at least two tasks that might share a network, found only `sum`"),
+        (
+            {"source": "bundled", "name": "linnerud", "tasks": ["waist"]},
+            {"trunk": {"name": "mlp"}},
+            {},
+            "linnerud: a job needs at least two tasks that might share a network, found only `waist`",
+        ),
     ],
 )
 def test_what_cannot_be_planned_is_said_before_anything_is_written(
@@ -235,13 +243,27 @@ def test_a_problem_of_the_users_own_in_worker_processes(tmp_path: Path) -> None:
     assert two.affinity.values == pytest.approx(inline.affinity.values)
 
 
-def test_one_task_on_two_workers(tmp_path: Path) -> None:
-    """Both baselines are the same trial, which is not started twice at once."""
-    problem = {"source": "bundled", "name": "linnerud", "tasks": ["waist"]}
-    space = {**SMALL, "name": "waist", "trunk": {"name": "mlp", "width": 4, "depth": 2}}
-    found = taskgroup.plan(problem, space, out=tmp_path, workers=2)
-    assert [row.origin for row in found.trials] == ["all-separate", "all-shared"]
-    assert len(list((tmp_path / "trials").glob("*.json"))) == 1 + 1 + 2 + 2
+SCRIPT = """
+import taskgroup
+
+taskgroup.plan({"source": "bundled", "name": "linnerud"}, {"trunk": {"name": "mlp", "width": 4}}, workers=2)
+"""
+
+
+def test_a_script_that_its_own_workers_would_start_again_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    sentence = 'plan: a script should do this under `if __name__ == "__main__":`, since every worker process imports it'
+    assert f"{sentence}; found none in script.py and workers=2" in done.stderr
+    assert done.stderr.count("Traceback") == 1
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_worker_that_comes_by_a_plan_while_it_imports_the_script_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    with pytest.raises(InputError, match="since every worker process imports it"):
+        taskgroup.plan(make_problem(), SPACE)
 
 
 def test_jobs_may_share_a_database(tmp_path: Path) -> None:

@@ -89,6 +89,12 @@ def only_in(part: str, value: Any, other: Any = 0) -> list[Any]:
     ("values", "kind", "found"),
     [
         ([0, 1, 2, 3] * 10, "binary", "a binary task should have two values, found 4: 0, 1, 2, 3; use kind multiclass"),
+        ([0.5, 1, 2, 3] * 10, "binary", "found 4: 0.5, 1, 2, 3; use kind regression"),
+        (
+            [k / 7 for k in range(40)],
+            "binary",
+            "a binary task should have two values, found 35: 0, 0.1429, 0.2857 and 32 more; use kind regression",
+        ),
         ([1] * 40, "binary", "a binary task should have at least two classes, found 1"),
         ([None] * 40, "multiclass", "a multiclass task should have at least two classes, found no labels"),
         (

@@ -11,10 +11,11 @@ from matplotlib.transforms import Bbox
 from record_fixture import DIGITS, HOSTILE, make_record, with_helper
 
 from taskgroup.core.affinity import TRUNK, Affinity
-from taskgroup.core.record import Proposals, Record
+from taskgroup.core.record import CandidateTree, Proposals, Record
+from taskgroup.core.tree import MergeTree
 from taskgroup.report import figures
 from taskgroup.report.plots.affinity import uncertain
-from taskgroup.report.plots.dendrogram import leaf_order
+from taskgroup.report.plots.dendrogram import draw_dendrogram, leaf_order
 from taskgroup.report.plots.pareto import front
 from taskgroup.report.plots.style import drawing
 
@@ -162,7 +163,7 @@ def test_history_draws_the_running_best_and_a_strip_of_stopped_trials() -> None:
     gains = [t.gain for t in record.trials if t.gain is not None]
     best = next(line for line in top.lines if line.get_label() == "best so far")
     np.testing.assert_array_equal(best.get_ydata(), np.maximum.accumulate(gains))
-    assert [t.get_text() for t in strip.get_yticklabels()] == ["pruned", "over limit", "failed"]
+    assert [t.get_text() for t in strip.get_yticklabels()] == ["stopped early", "over limit", "failed"]
     assert [len(np.asarray(line.get_xdata())) for line in strip.lines] == [
         sum(t.state == state for t in record.trials) for state in ("pruned", "over limit", "failed")
     ]
@@ -190,5 +191,23 @@ def test_dendrogram_draws_every_merge_at_its_height() -> None:
     axes = drawn("nine")["dendrogram"].axes[0]
     tops = sorted(float(np.max(np.asarray(line.get_xdata()))) for line in axes.lines)[1:]  # the leaves come first
     assert tops == pytest.approx(record.proposals.trees[0].tree.heights)
+    leaves = axes.lines[-1].get_xdata()
+    assert max(leaves) < 0 < min(record.proposals.trees[0].tree.heights)
+    assert axes.get_xlim()[1] <= min(leaves)
+
+
+def test_a_first_merge_at_zero_can_be_seen() -> None:
+    """The most alike pair merges at the distance 0: its bracket lies beside the tasks, not on them."""
+    tree = MergeTree(tasks=("a", "b", "c"), merges=((0, 1), (2, 3)), heights=(0.0, 1.0))
+    figure = draw_dendrogram(Proposals(proposals=(), trees=(CandidateTree(source="t", tree=tree),)), tree.tasks)
+    first, second, leaves = (np.asarray(line.get_xdata()) for line in figure.axes[0].lines)
+    assert first.tolist() == pytest.approx([leaves[0], 0, 0, leaves[0]])
+    assert sorted(second.tolist()) == pytest.approx([leaves[0], 0, 1, 1])
+    assert leaves[0] < 0
+
+
+def test_order_of_the_leaves_is_that_of_the_labels() -> None:
+    record = CASES["nine"]
+    axes = drawn("nine")["dendrogram"].axes[0]
     labels = [t.get_text() for t in axes.get_yticklabels()]
     assert labels == [record.affinity.tasks[k] for k in leaf_order(record.proposals, record.affinity.tasks)]

@@ -1,3 +1,4 @@
+import dataclasses
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -6,9 +7,11 @@ import pytest
 import yaml
 from record_fixture import HOSTILE, make_record, with_helper
 
-from taskgroup.core.record import Record
+from taskgroup.core.gain import Interval
+from taskgroup.core.record import Record, search_words
 from taskgroup.core.spec import Spec
 from taskgroup.report import write_report
+from taskgroup.report.tables import proposal_table
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -114,6 +117,43 @@ def test_verdict_comes_first_and_numbers_follow(nine: tuple[Path, str, Page]) ->
     assert "ward was left out" in text
     assert "77ab01e2c3d4" in text
     assert text.count('<tr class="strong">') == 2  # the chosen candidate and its trial
+
+
+def test_words_are_explained_and_counts_are_those_of_the_terminal(nine: tuple[Path, str, Page]) -> None:
+    _, text, page = nine
+    assert "1 - accuracy, 1 - AUC" in text
+    assert "MACs are multiply-accumulate" in text
+    assert f"<p>{search_words(make_record().trials)}.</p>" in text
+    assert "pruned" not in page.cells
+    assert "stopped early" in page.cells
+
+
+def test_proposals_begin_with_what_matters_and_long_cells_wrap() -> None:
+    sheet = proposal_table(make_record())
+    assert sheet.head == ("groups", "tasks", "silhouette", "source")
+    assert sheet.rows[1][0] == "2"
+    assert sheet.rows[1][3] == "hierarchical(average), 2 groups"
+    assert sheet.long == {1, 3} == sheet.texts
+
+
+def test_figures_say_on_a_small_screen_that_they_go_on(nine: tuple[Path, str, Page]) -> None:
+    """They are wider than a telephone: cut off, but for the bar."""
+    style = nine[1].partition("<style>")[2].partition("</style>")[0]
+    assert re.search(r"@media \(max-width: 720px\).*scroll sideways", style, flags=re.DOTALL)
+    assert ".scroll { overflow-x: auto;" in style
+
+
+def test_clear_losses_are_named_and_the_tile_says_where_there_is_none(tmp_path: Path) -> None:
+    record = make_record(("good", "bad"))
+    evidence = record.spec.evidence
+    assert evidence is not None
+    for high, words in ((-0.3, "own: bad -40.0\u00a0% [-50.0,\u00a0-30.0]."), (0.3, "no clear loss against all")):
+        bad = evidence.tasks[1].model_copy(update={"gain_vs_separate": Interval(mean=-0.4, low=-0.5, high=high)})
+        changed = evidence.model_copy(update={"tasks": (evidence.tasks[0], bad)})
+        spec = record.spec.model_copy(update={"evidence": changed})
+        text, _ = write(dataclasses.replace(record, spec=spec), tmp_path)
+        assert words in text
+        assert ("Clearly worse" in text) == (high < 0)
 
 
 def test_the_shown_spec_loads(nine: tuple[Path, str, Page]) -> None:

@@ -61,6 +61,37 @@ def test_every_verdict_has_words() -> None:
         assert headline(evidence.model_copy(update={"verdict": verdict})) == words
 
 
+def with_gains(*gains: tuple[float, float, float]) -> Spec:
+    """A spec whose tasks gain as much against all-separate: mean, low, high."""
+    record = make_record(tuple(f"task_{k}" for k in range(len(gains))))
+    evidence = record.spec.evidence
+    assert evidence is not None
+    tasks = tuple(
+        task.model_copy(update={"gain_vs_separate": Interval(mean=mean, low=low, high=high)})
+        for task, (mean, low, high) in zip(evidence.tasks, gains, strict=True)
+    )
+    return record.spec.model_copy(update={"evidence": evidence.model_copy(update={"tasks": tasks})})
+
+
+def test_clear_losses_are_named_under_the_verdict_and_a_wide_interval_is_not_the_worst() -> None:
+    spec = with_gains((-0.4, -0.9, 0.1), (-0.1, -0.2, -0.05), (0.5, 0.4, 0.6), (-0.3, -0.5, -0.1))
+    text = summary("j", spec, "r")
+    named = (
+        "Clearly worse than with a network of its own: task_3 -30.0 % [-50.0, -10.0], task_1 -10.0 % [-20.0, -5.0]."
+    )
+    assert named in " ".join(text.split("\n\n")[0].split())
+    line = next(line for line in text.splitlines() if "worst task" in line)
+    assert "task_3" in line
+    assert "-30.0 %" in line
+
+
+def test_without_a_clear_loss_none_is_named() -> None:
+    spec = with_gains((-0.4, -0.9, 0.1), (0.5, 0.4, 0.6))
+    text = summary("j", spec, "r")
+    assert "Clearly worse" not in text
+    assert "task_0" in next(line for line in text.splitlines() if "worst task" in line)
+
+
 def test_the_worst_task_is_the_one_with_the_least_gain_against_separate() -> None:
     record = make_record(("good", "bad"))
     evidence = record.spec.evidence

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from search_samples import arm
 
+from taskgroup.core.gain import task_gains
 from taskgroup.core.spec import ArmEvidence
 from taskgroup.core.task import Task, TaskSet
 from taskgroup.search.confirm import Arm, TestErrors, arm_evidence, choose, evidence, lead_over
 from taskgroup.search.limits import Limits
 from taskgroup.search.notes import SEPARATE, SHARED
+from taskgroup.search.statistics import gain_interval
 
 N_SEEDS, N_TASKS = 5, 4
 RNG = np.random.default_rng(0)
@@ -80,10 +82,31 @@ def test_lead_names_the_best_arm_and_is_none_for_the_best() -> None:
     lead = lead_over(arms, arms[0], Limits(), 0.9)
     assert lead is not None
     assert lead.name == "trial 7"
-    assert lead.advantage.low <= 0 < lead.advantage.mean
+    assert lead.gain == gain_interval(arms[2].errors, arms[0].errors, level=0.9)
     assert lead_over(arms, arms[2], Limits(), 0.9) is None
     limited = lead_over(arms, arms[0], Limits(macs_ratio=2), 0.9)
     assert limited is None
+
+
+def test_a_lead_is_a_gain_and_never_above_all_of_the_error() -> None:
+    """Turning round the sign of the other's gain would say +150 %."""
+    arms = (at(SHARED, -1.5, 1, shake=900), at(SEPARATE, 0, 4, shake=900))
+    lead = lead_over(arms, arms[0], Limits(), 0.99)
+    assert lead is not None
+    assert lead.gain.mean == pytest.approx(float(task_gains(arms[1].errors, arms[0].errors).mean()))
+    assert 0.4 < lead.gain.mean < 1
+    shown = next(a for a in arm_evidence(arms, arms[0], 0.99) if a.name == SEPARATE)
+    assert lead.gain == shown.gain_vs_shared
+
+
+def test_few_seeds_are_not_the_end_of_the_search_for_more() -> None:
+    """From two seeds on, up to twenty are worth naming."""
+    rows = np.array([[1.0, 1.0, 1.0, 1.0], [1.3, 1.3, 1.3, 1.3]])
+    arms = (arm(SHARED, 1.1 * rows[:, :1] ** [2, 2, 2, 2], 1), arm(SEPARATE, rows * [[1], [0.9]], 4))
+    lead = lead_over(arms, arms[0], Limits(), 0.9)
+    assert lead is not None
+    assert lead.n_more is not None
+    assert 2 < lead.n_more <= 18
 
 
 def test_evidence_of_every_arm_against_both_baselines() -> None:

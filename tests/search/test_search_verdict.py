@@ -98,12 +98,17 @@ def test_sharing_says_nothing_of_a_rival_that_the_limits_forbid() -> None:
     assert "within the limits nothing else is left; all-separate is over them (4.0 times" in alone.text
 
 
-@pytest.mark.parametrize(("n_more", "words"), [(1, "1 more seed "), (3, "3 more seeds ")])
+@pytest.mark.parametrize(("n_more", "words"), [(1, "1 more seed"), (3, "3 more seeds")])
 def test_a_lead_that_a_few_seeds_would_settle_is_not_enough(n_more: int, words: str) -> None:
     found = of(SHARED, BELOW, lead=Lead(PLAN, ABOUT, n_more))
     assert found.code == "not_enough"
-    assert f"{PLAN} is ahead of all-shared" in found.text
-    assert f"about {words}(confirm.seeds)" in found.text
+    assert f"the gain of {PLAN} against all-shared is +0.0 % [-10.0, +10.0] on the validation split; " in found.text
+    assert f"about {words} would probably settle it" in found.text
+    assert f"a new job that trains everything again: taskgroup run CONFIG --set name=NEW --set confirm.seeds={5 + n_more}" in found.text
+    few = verdict(arms(SHARED), BELOW, ABOUT, 2, Limits(), Lead(PLAN, ABOUT, n_more))
+    assert f"at least {words} would" in few.text
+    assert "told apart" not in found.text
+    assert "in gain against all-separate the two cannot be told apart" in of(SHARED, lead=Lead(PLAN, ABOVE, 1)).text
 
 
 def test_a_lead_that_no_seeds_would_settle_changes_nothing() -> None:

@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from taskgroup.core.record import TrialRow
 from taskgroup.report.plots.gains import signed_percent
 from taskgroup.report.plots.style import BLUE, FAINT, INK, LINE, MUTED, ORANGE, VERMILLION, new_figure
+from taskgroup.report.text import STATES
 
 _STOPPED = (("pruned", "x", MUTED), ("over limit", "|", ORANGE), ("failed", "v", VERMILLION))
 
@@ -52,6 +53,6 @@ def _stopped(axes: Axes, trials: Sequence[TrialRow], strips: Sequence[tuple[str,
         numbers = [t.number for t in trials if t.state == state]
         axes.plot(numbers, [row] * len(numbers), marker, color=colour, markersize=5)
     axes.set_facecolor(FAINT)
-    axes.set_yticks(range(len(strips)), [f"{state}" for state, _, _ in strips])
+    axes.set_yticks(range(len(strips)), [STATES.get(state, state) for state, _, _ in strips])
     axes.set_ylim(len(strips) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)

@@ -1,7 +1,6 @@
 """Crossing: gradients on one batch, their effect on another, or on the same one."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Protocol
 
 import torch
@@ -55,7 +54,7 @@ class TowerCrossing:
         target: Batch of the losses; the same object for one batch.
         scales: What the optimizer multiplies gradients with, if its step is asked for.
         seed: Of projections.
-        put_back: Context in which the network may be disturbed.
+        passes: Passes that are known already, by batch and kind; crossings of the same batches share them.
     """
 
     def __init__(
@@ -66,25 +65,24 @@ class TowerCrossing:
         *,
         scales: Scales | None,
         seed: int,
-        put_back: Callable[[], AbstractContextManager[None]],
+        passes: dict[tuple[int, str], Pass],
     ) -> None:
         self._tower, self._rows, self._scales, self._seed = tower, (source, target), scales, seed
-        self._put_back = put_back
         self._gram: Tensor | None = None
-        self._passes: dict[tuple[int, str], Pass] = {}
+        self._passes = passes
 
     def _pass(self, side: int, kind: str) -> Pass:
         """The pass on the source's (0) or target's (1) batch; ``kind`` is forward, products or exact."""
-        side = 0 if self._rows[0] is self._rows[1] else side
+        batch = id(self._rows[side])
         better = {"forward": ("exact", "products"), "products": ("exact",), "exact": ()}[kind]
         for done in (*better, kind):
-            if (side, done) in self._passes:
-                return self._passes[side, done]
-        with self._put_back():
-            self._passes[side, kind] = run(
+            if (batch, done) in self._passes:
+                return self._passes[batch, done]
+        with self._tower.put_back():
+            self._passes[batch, kind] = run(
                 self._tower, self._rows[side], backward=kind != "forward", exact=kind == "exact", seed=self._seed
             )
-        return self._passes[side, kind]
+        return self._passes[batch, kind]
 
     @property
     def losses(self) -> Tensor:
@@ -121,23 +119,24 @@ class TowerCrossing:
         for start in range(0, len(sources), max(at_once, 1)):
             chosen = sources[start : start + at_once]
             source = self._source(chosen)
-            with self._put_back():
+            with self._tower.put_back():
                 parts.append(stepped_losses(self._tower, source, target, eta, stages, chosen, self._scales))
         return torch.cat(parts) if parts else torch.zeros(0, len(target.losses), dtype=torch.float64)
 
     def _source(self, sources: Sequence[int]) -> Pass:
         """A pass with full gradients of ``sources``."""
-        known = self._passes.get((0, "exact")) or self._passes.get((0, "products"))
+        batch = id(self._rows[0])
+        known = self._passes.get((batch, "exact")) or self._passes.get((batch, "products"))
         if known and not (isinstance(known.gradients, PlainGradients) and known.gradients.projected):
             return known
         if self._tower.plain or len(sources) == len(self._tower.heads):
             return self._pass(0, "exact")
-        with self._put_back():
+        with self._tower.put_back():
             return run(self._tower, self._rows[0], exact=True, only=sources)
 
     def direction(self, weights: Tensor) -> Direction:
         """See :class:`Crossing`."""
-        with self._put_back():
+        with self._tower.put_back():
             found = direction(self._tower, self._rows[0], weights)
         if self._scales is None:
             return found
@@ -149,7 +148,7 @@ class TowerCrossing:
     def along(self, direction: Direction, scale: float) -> Tensor:
         """See :class:`Crossing`."""
         target = self._pass(1, "forward")
-        with self._put_back():
+        with self._tower.put_back():
             return losses_along(self._tower, target, direction, scale)
 
 

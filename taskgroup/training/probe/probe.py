@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from taskgroup.training.data import Rows
 from taskgroup.training.probe.crossing import ClosureCrossing, Crossing, TowerCrossing
 from taskgroup.training.probe.gradients import Scales
+from taskgroup.training.probe.passes import Pass
 from taskgroup.training.probe.tower import Tower
 
 Batch = Literal["same", "halves", "next", "val"]
@@ -87,9 +88,8 @@ class Probe:
             pairs = [(one, two), (two, one)]
         else:
             pairs = [(self._rows, self._others[on]())]
-        return [
-            TowerCrossing(self._tower, s, t, scales=scales, seed=self.number, put_back=self._put_back) for s, t in pairs
-        ]
+        passes: dict[tuple[int, str], Pass] = {}
+        return [TowerCrossing(self._tower, s, t, scales=scales, seed=self.number, passes=passes) for s, t in pairs]
 
     @contextlib.contextmanager
     def _put_back(self) -> Iterator[None]:

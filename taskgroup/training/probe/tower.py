@@ -56,6 +56,18 @@ class Tower:
         whole = all(p.requires_grad for part in linear for p in part.parameters())
         return once and whole and all(type(part) in ROWWISE for part in leaves)
 
+    @contextmanager
+    def put_back(self) -> Iterator[None]:
+        """Restore what running the tower changes, buffers and random state, on exit, however it comes."""
+        kept = [(b, b.detach().clone()) for stage in self.stages.values() for b in stage.buffers()]
+        with torch.random.fork_rng(devices=[]):
+            try:
+                yield
+            finally:
+                with torch.no_grad():
+                    for buffer, value in kept:
+                        buffer.copy_(value)
+
     def after(self, stage: str) -> list[str]:
         """``stage`` and those behind it."""
         names = list(self.stages)

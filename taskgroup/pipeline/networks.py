@@ -1,0 +1,23 @@
+"""Networks as a trial's spec describes them, and their training."""
+
+from collections.abc import Sequence
+
+from taskgroup.core.trial import TrialSpec
+from taskgroup.nn.network import SharedNetwork
+from taskgroup.pipeline.prepared import Prepared
+from taskgroup.training.loop import Callback, Trained, train
+
+
+def make_network(spec: TrialSpec, prepared: Prepared) -> SharedNetwork:
+    """The network of ``spec``, with its initial weights."""
+    shapes = prepared.trunk.shapes(prepared.example())
+    return SharedNetwork(prepared.tasks, spec.architecture, prepared.trunk, shapes, spec.seed)
+
+
+def train_network(
+    spec: TrialSpec, prepared: Prepared, network: SharedNetwork, callbacks: Sequence[Callback] = ()
+) -> Trained:
+    """Train ``network`` in place as ``spec`` says."""
+    return train(
+        network, prepared.tasks, prepared.rows("train"), prepared.rows("val"), spec.train, spec.seed, callbacks
+    )
