@@ -11,6 +11,7 @@ BENCHMARKS: Table[type[Benchmark]] = Table(
     "benchmark",
     "taskgroup.benchmarks",
     {
+        "affinity": "taskgroup.bench.affinity:AffinityBench",
         "digits": "taskgroup.bench.digits:Digits",
         "lookahead": "taskgroup.bench.lookahead:LookaheadBench",
     },

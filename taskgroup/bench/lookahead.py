@@ -1,5 +1,6 @@
 """``bench lookahead``: what looking ahead costs beside the training itself, and how faithful each way is."""
 
+import json
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ from taskgroup.measures.training.lookahead import GUARD_EVERY, Lookahead
 from taskgroup.measures.training.sampling import Sampling
 from taskgroup.measures.training.schedule import look_cost, looks_every, overhead_for
 from taskgroup.nn.network import SharedNetwork
+from taskgroup.pipeline.folder import write_text
 from taskgroup.pipeline.progress import Progress
 from taskgroup.problems.planted import planted
 from taskgroup.problems.problem import TRAIN, VAL, Problem
@@ -37,7 +39,7 @@ from taskgroup.training.loop import total_loss, train
 MODELS = ("mlp", "conv", "transformer")
 COUNTS = (5, 12, 27, 159, 617)
 BATCH, LR = 64, 2e-3
-MIN_LOOKS = 40
+MIN_LOOKS, N_STEPS = 40, 1500
 TIMED_SOURCES = 27
 """The published way is timed on so many sources at most; it takes as long for each."""
 Array = NDArray[np.float64]
@@ -50,7 +52,7 @@ class Way:
     Attributes:
         name: In the tables.
         measure: What looks; None for the two engines we compare with.
-        cadences: Steps from one look to the next, for each row of the table; 0 is our own schedule.
+        cadences: Steps from one look to the next, for each row of the table; 0 is our own schedule, of 1,500 steps.
         plain_mean: Whether looks are averaged plainly, as published, instead of trimmed.
     """
 
@@ -82,7 +84,8 @@ What a look costs, how far it can be trusted, and what it needs, on one CPU thre
 - `phase_ratio`: the whole phase over the same training without looks, `1 + step_ratio / every`.
 - `fidelity`: rank correlation, per-target centred, of the averaged matrix with the exact one averaged over *all* steps
   (10 % trimmed mean), over that matrix's own split-half reliability. Above 1 is possible: the estimate saw the same
-  steps as the reference. Empty where the reference would take hours.
+  steps as the reference. Empty where the reference would take hours. On trunks other than the MLP `auto` is held
+  against the reference by its first-order looks.
 - `ari`: agreement of the grouping (average linkage, number of groups by silhouette) with the one from the reference.
 - `memory_ratio`: growth of the resident memory in one step with a look over that in a plain step.
 
@@ -104,14 +107,15 @@ the batch) and `auto` are the modes of the `lookahead` measure, `auto` at its ow
         model, count = cell.split("-")
         problem = _problem(model, int(count), data, quick=quick)
         torch.set_num_threads(1)
+        trusted = _kept(
+            folder / "fidelity.json", lambda: _fidelities(problem, _n_steps(model, int(count), quick=quick))
+        )
         memory = {way.name: _memory(problem, way) for way in WAYS}
-        costs = _costs(problem, reps=3 if quick or int(count) > 27 else 15)
-        samples = _samples(problem, _n_steps(model, int(count), quick=quick))
-        reference = _Reference.of(samples["exact"]) if samples else None
+        costs = _costs(problem, reps={159: 3, 617: 1}.get(int(count), 3 if quick else 15))
         return [
-            _row(model, problem, way, every, costs, memory, samples, reference)
+            _row(model, problem, way, every, costs, memory, trusted)
             for way in WAYS
-            for every in way.cadences
+            for every in _cadences(problem, way)
         ]
 
     def tables(self, rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -148,8 +152,8 @@ def _n_steps(model: str, count: int, *, quick: bool) -> int:
     if quick:
         return 40
     if model == "mlp":
-        return {159: 600, 617: 200}.get(count, 1500)
-    return {5: 400, 12: 300, 27: 200}.get(count, 0)
+        return {27: 600, 159: 300, 617: 100}.get(count, N_STEPS)
+    return {5: 250, 12: 150, 27: 80}.get(count, 0)
 
 
 def _network(problem: Problem) -> SharedNetwork:
@@ -229,7 +233,10 @@ def _samples(problem: Problem, n_steps: int) -> dict[str, Array]:
     if not n_steps:
         return {}
     network, rows = _network(problem), _rows(problem)
-    ways = [way for way in (PUBLISHED, *OURS) if len(problem.tasks) <= 27 or way.name in ("exact", "first_order")]
+    tower = network.tower()
+    assert tower is not None
+    everything = tower.plain and len(problem.tasks) <= 27
+    ways = [way for way in (PUBLISHED, *OURS) if everything or way.name in ("exact", "first_order")]
     looking = [Sampling(network, problem.tasks, way.measure, 1) for way in ways if way.measure is not None]
     options = TrainOptions(steps=n_steps, batch_size=BATCH, lr=LR, n_checks=1)
     with torch.random.fork_rng(devices=[]):
@@ -238,18 +245,39 @@ def _samples(problem: Problem, n_steps: int) -> dict[str, Array]:
     return {**found, "auto": found.get("auto", found["first_order"]), "torchjd": found["first_order"]}
 
 
-@dataclass(frozen=True)
-class _Reference:
-    """The exact matrix over all steps, how far it agrees with itself, and its grouping."""
+def _fidelities(problem: Problem, n_steps: int) -> dict[str, Any]:
+    """For every way and cadence how far its matrix agrees with the exact one over all steps; empty without steps."""
+    samples = _samples(problem, n_steps)
+    if not samples:
+        return {}
+    matrix = average(samples["exact"])
+    reliability, labels = float(split_half([samples["exact"][:, None]])[0]), _grouping(matrix)
+    found: dict[str, Any] = {"n_steps": n_steps, "reliability": reliability}
+    for way in WAYS:
+        for every in _cadences(problem, way) if way.name in samples else ():
+            mine = average(samples[way.name][::every], "mean" if way.plain_mean else "trimmed")
+            found[f"{way.name} {every}"] = {
+                "fidelity": centred_rank_agreement(mine, matrix) / reliability,
+                "ari": float(adjusted_rand_score(labels, _grouping(mine))),
+            }
+    return found
 
-    matrix: Array
-    reliability: float
-    labels: tuple[int, ...]
 
-    @classmethod
-    def of(cls, looks: Array) -> "_Reference":
-        matrix = average(looks)
-        return cls(matrix, float(split_half([looks[:, None]])[0]), _grouping(matrix))
+def _cadences(problem: Problem, way: Way) -> tuple[int, ...]:
+    """Steps between looks; that of ``auto`` is what a training of 1,500 steps would get."""
+    if any(way.cadences):
+        return way.cadences
+    count = len(problem.tasks)
+    cost = look_cost(Lookahead(), _network(problem).tower(), count)
+    return (looks_every(cost, N_STEPS, overhead_for(count), MIN_LOOKS),)
+
+
+def _kept(path: Path, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What ``work`` gives, kept in a file for the next time."""
+    if not path.exists():
+        write_text(path, json.dumps(work()))
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def _grouping(matrix: Array) -> tuple[int, ...]:
@@ -269,39 +297,22 @@ def _row(
     every: int,
     costs: Mapping[str, float],
     memory: Mapping[str, float | None],
-    samples: Mapping[str, Array],
-    reference: _Reference | None,
+    trusted: Mapping[str, Any],
 ) -> Row:
-    count = len(problem.tasks)
-    tower = _network(problem).tower()
-    assert tower is not None
-    n_steps = len(samples["exact"]) if samples else 1500
-    own = looks_every(look_cost(Lookahead(), tower, count), n_steps, overhead_for(count), MIN_LOOKS)
-    cadence = every or own
-    row: dict[str, Any] = {
+    found = trusted.get(f"{way.name} {every}", {})
+    return {
         "model": model,
-        "n_tasks": count,
+        "n_tasks": len(problem.tasks),
         "data": problem.name,
         "mode": way.name,
-        "every": cadence,
+        "every": every,
         "step_ratio": costs[way.name],
-        "phase_ratio": 1 + costs[way.name] / cadence,
-        "fidelity": None,
-        "ari": None,
-        "reliability": None,
-        "n_steps": len(samples["exact"]) if samples else 0,
+        "phase_ratio": 1 + costs[way.name] / every,
+        "fidelity": found.get("fidelity"),
+        "ari": found.get("ari"),
+        "reliability": trusted.get("reliability"),
+        "n_steps": trusted.get("n_steps"),
         "memory_ratio": memory[way.name],
-    }
-    if reference is None or way.name not in samples:
-        return row
-    found = average(samples[way.name][::cadence], "mean" if way.plain_mean else "trimmed")
-    agreement = centred_rank_agreement(found, reference.matrix)
-    ari = float(adjusted_rand_score(reference.labels, _grouping(found)))
-    return {
-        **row,
-        "fidelity": agreement / reference.reliability,
-        "ari": ari,
-        "reliability": reference.reliability,
     }
 
 

@@ -20,6 +20,7 @@ app = typer.Typer(
     help="Plan which tasks share a network, where it branches and how large its adapters are.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 P = ParamSpec("P")

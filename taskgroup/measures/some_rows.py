@@ -24,4 +24,4 @@ def some_rows(rows: Rows, n_rows: int, *purpose: object) -> Rows:
 
 def _turns(known: NDArray[np.bool_]) -> NDArray[np.float64]:
     """The first turn in which a task would take each row; infinite for rows without any label."""
-    return np.where(known, np.cumsum(known, axis=0), np.inf).min(axis=1)
+    return np.asarray(np.where(known, np.cumsum(known, axis=0), np.inf).min(axis=1))

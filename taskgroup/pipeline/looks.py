@@ -8,7 +8,7 @@ import numpy as np
 import scipy.linalg  # noqa: F401  # brings a BLAS of its own, which can be limited only once it is there
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from taskgroup.core.trial import Check, TrialSpec
 from taskgroup.measures import MEASURES, Measure

@@ -7,7 +7,6 @@ from taskgroup.core.spec import ArmEvidence, Cost, Verdict
 from taskgroup.search.limits import Limits
 from taskgroup.search.notes import SEPARATE, SHARED
 
-
 FEW_SEEDS = 4
 """With fewer seeds their spread is hardly known, and so is the number that would do."""
 
@@ -99,9 +98,9 @@ def _undecided(lead: Lead, against_separate: Interval, n_seeds: int, runs: str) 
     but = ", but in gain against all-separate the two cannot be told apart" if lead.gain.above_zero else ""
     return Verdict(
         code="not_enough",
-        text=f"Not enough evidence: the gain of {lead.name} against all-shared is {lead.gain.percent()} on the validation "
-        f"split{but}; {rough} would probably settle it. All-shared, the cheapest, is kept until then; its gain against "
-        f"all-separate: {against_separate.percent()} {runs}. More seeds are a new job that trains everything again: "
+        text=f"Not enough evidence: the gain of {lead.name} against all-shared is {lead.gain.percent()} on the "
+        f"validation split{but}; {rough} would probably settle it. All-shared, the cheapest, is kept until then; its "
+        f"gain against all-separate: {against_separate.percent()} {runs}. More seeds are a new job that trains everything again: "
         f"taskgroup run CONFIG --set name=NEW --set confirm.seeds={n_seeds + lead.n_more}.",
     )
 

@@ -83,6 +83,7 @@ def test_help_names_every_command(call: Call) -> None:
         assert name in printed
         assert "Usage: taskgroup" in call(name, "--help").out
     assert "--workers" in call("run", "--help").out
+    assert "bool" not in printed + call("bench", "--help").out  # a flag takes no value
 
 
 def test_without_words_there_is_help(call: Call) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from spec_samples import HOSTILE, make_spec
 
+from taskgroup.core.gain import Interval
+from taskgroup.core.spec import ArmEvidence, Evidence, Spec, TaskEvidence, Verdict
 from taskgroup.errors import InputError
 from taskgroup.exporters import load_spec, save_spec
 
@@ -31,6 +33,45 @@ def test_yaml_is_for_reading(tmp_path: Path) -> None:
     assert "    - [0, 1, 1]" in lines
     assert "  - {stage: stem, kind: bottleneck, size: 8, per: branch}" in lines
     assert "  - name: a" in lines
+
+
+def test_validation_figures_are_marked_as_such(tmp_path: Path) -> None:
+    """`split: test` stands above them."""
+    gain = Interval(mean=0.1, low=0.0, high=0.2)
+    gains = {"gain_vs_separate": gain, "gain_vs_shared": gain}
+    spec = make_spec()
+    assert spec.cost is not None
+    arm = ArmEvidence(name="arms", fingerprint="f", cost=spec.cost, chosen=True, **gains)
+    errors = {"error": 0.1, "error_separate": 0.1, "error_shared": 0.1}
+    found = Evidence(
+        level=0.9,
+        seeds=(1, 2),
+        split="test",
+        shared_vs_separate=gain,
+        tasks=tuple(TaskEvidence(task=t, metric="r2", **errors, **gains) for t in spec.tasks.names),
+        arms=(arm,),
+        verdict=Verdict(code="not_enough", text="No."),
+        **gains,
+    )
+    whole = Spec.from_dict({**spec.to_dict(), "evidence": found.model_dump(mode="json"), "fingerprint": ""})
+    path = tmp_path / "spec.yaml"
+    save_spec(whole, path)
+    lines = path.read_text().splitlines()
+    at = lines.index("  arms:")
+    assert lines[at - 1].startswith("  # arms: on the validation split")
+    assert load_spec(path) == whole
+    save_spec(spec, path)
+    assert "#" not in path.read_text()
+
+
+def test_a_folder_is_no_spec(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        load_spec(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: should be a spec file, found a folder"
+    save_spec(make_spec(), tmp_path / "spec.yaml")
+    with pytest.raises(InputError) as caught:
+        load_spec(tmp_path)
+    assert str(caught.value).endswith(f"found a folder, did you mean `{tmp_path / 'spec.yaml'}`?")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +102,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.yaml: cannot be read: No such file"):
         load_spec(tmp_path / "gone.yaml")
     (tmp_path / "folder.yaml").mkdir()
-    with pytest.raises(InputError, match=r"folder\.yaml: cannot be read: Is a directory"):
+    with pytest.raises(InputError, match=r"folder\.yaml: should be a spec file, found a folder$"):
         load_spec(tmp_path / "folder.yaml")
     (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9")
     with pytest.raises(InputError, match=r"latin\.yaml: a spec should be UTF-8 text, found byte 0xe9"):

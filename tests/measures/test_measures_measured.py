@@ -189,7 +189,7 @@ def test_frozen_and_named_in_the_table(name: str, options: dict[str, Any]) -> No
     assert not measure.symmetric
     assert measure.meaning
     with pytest.raises(ValidationError):
-        measure.method = "other"
+        measure.method = "other"  # type: ignore[misc]
     with pytest.raises(ValidationError):
         MEASURES.create(name, {**options, "folder": "."})
 

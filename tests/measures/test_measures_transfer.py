@@ -102,6 +102,17 @@ def test_only_labelled_rows_count() -> None:
     assert found[0, 1] > 0.5
 
 
+@pytest.mark.parametrize("left", [9, 10])
+def test_a_target_needs_ten_labels_to_be_judged_by(left: int) -> None:
+    score = LABELS.copy()
+    score[left:, 1] = NAN
+    view = view_of([[BOTH], [A]], tasks=VALUES, labels=(LABELS, score))
+    for measure in (ProbeHead(), TransferDistance(), TransferCurve(), LogME()):
+        found = measure(view)
+        assert np.isnan(found[:, :, 1]).all() == (left < 10)
+        assert not np.isnan(found[:, :, 0]).any()
+
+
 def test_heads_are_judged_on_score_rows() -> None:
     rng = np.random.default_rng(1)
     fit, score = rng.normal(size=(50, 45)), rng.normal(size=(500, 45))

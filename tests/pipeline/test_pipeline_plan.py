@@ -188,7 +188,12 @@ def test_a_candidate_that_fails_is_a_row_and_a_baseline_that_fails_ends_the_job(
             "the trunk's stages are low, high; found `hihg`, did you mean `high`",
         ),
         (make_problem(), {"measure": {"affinity": {"method": "x"}}}, {}, "affinity measure should be one of"),
-        (make_problem(1), SPACE, {}, "tiny: a job needs at least two tasks that might share a network, found only `sum`"),
+        (
+            make_problem(1),
+            SPACE,
+            {},
+            "tiny: a job needs at least two tasks that might share a network, found only `sum`",
+        ),
         (
             {"source": "bundled", "name": "linnerud", "tasks": ["waist"]},
             {"trunk": {"name": "mlp"}},

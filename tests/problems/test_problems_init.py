@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,7 +56,7 @@ def test_a_column_of_split_words_is_used(tmp_path: Path) -> None:
 
 def test_long_form_takes_every_task_or_those_named(tmp_path: Path) -> None:
     scores = {10: "spend", 9: "churn", 11: "spend"}
-    parts = {shop: customers().assign(score=lambda f, c=column: f[c]) for shop, column in scores.items()}
+    parts = {shop: customers().assign(score=customers()[column]) for shop, column in scores.items()}
     frame = pd.concat([part.assign(shop=shop) for shop, part in parts.items()])
     path = tmp_path / write(frame[["age", "visits", "shop", "score"]], tmp_path / "a.csv")
     config, problem = parsed(init_config(path, None, "shop", "score"))
@@ -119,10 +120,16 @@ def test_tasks_must_be_named(tmp_path: Path) -> None:
         ((["trian"], "part", "spend"), "a.csv: no row has `trian` in `part`, did you mean `train`?"),
         ((None, "prat", "spnd"), "a.csv: there is no column `spnd`, did you mean `spend`?"),
         ((["churn", "churn"], None, None), "a.csv: `churn` is named twice"),
-        ((["churn"], None, None), "a.csv: a job needs at least two tasks that might share a network, found only `churn`"),
+        (
+            (["churn"], None, None),
+            "a.csv: a job needs at least two tasks that might share a network, found only `churn`",
+        ),
         ((["train"], "part", "spend"), "a.csv: a job needs at least two tasks"),
         ((["one"], None, None), "a.csv: task `one` should have at least two different labels, found 1"),
-        ((["note"], None, None), "a.csv: task `note` should be numbers or classes, found 60 different texts: n0, n1, n10 and 57 more"),
+        (
+            (["note"], None, None),
+            "a.csv: task `note` should be numbers or classes, found 60 different texts: n0, n1, n10 and 57 more",
+        ),
         (
             (["churn", "dose"], None, None),
             "a.csv: task `dose` should be numbers or classes, found text `n/k` among numbers in data row 8",
@@ -166,7 +173,8 @@ def test_the_example_is_of_columns_that_could_be_tasks(tmp_path: Path, form: str
     if form == "csv":
         write(frame, path)
     else:
-        np.savez(path, **{name: frame[name].to_numpy() for name in ("age", "churn", "spend", "id", "one")})
+        arrays: dict[str, Any] = {name: frame[name].to_numpy() for name in ("age", "churn", "spend", "id", "one")}
+        np.savez(path, **arrays)
     with pytest.raises(InputError, match=r"e\.g\. `--tasks churn,spend`;"):
         init_config(path, [])
     write(frame[["id", "one"]], tmp_path / "b.csv")

@@ -191,9 +191,9 @@ def test_dendrogram_draws_every_merge_at_its_height() -> None:
     axes = drawn("nine")["dendrogram"].axes[0]
     tops = sorted(float(np.max(np.asarray(line.get_xdata()))) for line in axes.lines)[1:]  # the leaves come first
     assert tops == pytest.approx(record.proposals.trees[0].tree.heights)
-    leaves = axes.lines[-1].get_xdata()
-    assert max(leaves) < 0 < min(record.proposals.trees[0].tree.heights)
-    assert axes.get_xlim()[1] <= min(leaves)
+    leaves = np.asarray(axes.lines[-1].get_xdata())
+    assert leaves.max() < 0 < min(record.proposals.trees[0].tree.heights)
+    assert axes.get_xlim()[1] <= leaves.min()
 
 
 def test_a_first_merge_at_zero_can_be_seen() -> None:

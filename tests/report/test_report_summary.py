@@ -76,9 +76,7 @@ def with_gains(*gains: tuple[float, float, float]) -> Spec:
 def test_clear_losses_are_named_under_the_verdict_and_a_wide_interval_is_not_the_worst() -> None:
     spec = with_gains((-0.4, -0.9, 0.1), (-0.1, -0.2, -0.05), (0.5, 0.4, 0.6), (-0.3, -0.5, -0.1))
     text = summary("j", spec, "r")
-    named = (
-        "Clearly worse than with a network of its own: task_3 -30.0 % [-50.0, -10.0], task_1 -10.0 % [-20.0, -5.0]."
-    )
+    named = "Clearly worse than with a network of its own: task_3 -30.0 % [-50.0, -10.0], task_1 -10.0 % [-20.0, -5.0]."
     assert named in " ".join(text.split("\n\n")[0].split())
     line = next(line for line in text.splitlines() if "worst task" in line)
     assert "task_3" in line

@@ -104,7 +104,10 @@ def test_a_lead_that_a_few_seeds_would_settle_is_not_enough(n_more: int, words: 
     assert found.code == "not_enough"
     assert f"the gain of {PLAN} against all-shared is +0.0 % [-10.0, +10.0] on the validation split; " in found.text
     assert f"about {words} would probably settle it" in found.text
-    assert f"a new job that trains everything again: taskgroup run CONFIG --set name=NEW --set confirm.seeds={5 + n_more}" in found.text
+    assert (
+        f"a new job that trains everything again: taskgroup run CONFIG --set name=NEW --set confirm.seeds={5 + n_more}"
+        in found.text
+    )
     few = verdict(arms(SHARED), BELOW, ABOUT, 2, Limits(), Lead(PLAN, ABOUT, n_more))
     assert f"at least {words} would" in few.text
     assert "told apart" not in found.text

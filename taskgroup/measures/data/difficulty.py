@@ -22,13 +22,13 @@ class Difficulty(Frozen):
 
     ``d = Σ (y - ŷ)² / Σ (y - ȳ)²``, ``ŷ`` the cross-validated prediction of a ridge regression of the label codes (a
     class: one indicator column for each value) on the task's own rows, with the best of seven penalties. About 0: a
-    linear model does it; about 1: it does no better than the mean. The measure is 0 where two tasks are equally hard and falls with the difference:
-    tasks far apart end their learning at different times. Symmetric. It compares two numbers and knows nothing of
-    what the tasks need: a poor man's measure, to be beaten by the others. NaN below ``min_rows`` labels or where they
-    are constant.
+    linear model does it; about 1: it does no better than the mean. The measure is 0 where two tasks are equally hard
+    and falls with the difference: tasks far apart end their learning at different times. Symmetric. It compares two
+    numbers and knows nothing of what the tasks need: a poor man's measure, to be beaten by the others. NaN below
+    ``min_rows`` labels or where they are constant.
 
-    Cost: no training of networks; ``n_folds`` singular value decompositions of at most ``max_rows`` rows for each set
-    of tasks that share their rows.
+    Cost: no training of networks; ``n_folds`` eigenvalue problems of at most ``max_rows`` rows for each set of tasks
+    that share their rows.
 
     Attributes:
         method: Its name in the table.
@@ -72,7 +72,8 @@ def ridge(inputs: Array, targets: Array, others: Array) -> Array:
     """Ridge predictions for the rows ``others`` with each of ``PENALTIES``, shape ``(penalties, rows, columns)``."""
     mean, scale = inputs.mean(axis=0), inputs.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
-    u, s, vt = np.linalg.svd((inputs - mean) / scale, full_matrices=False)
-    loads, along = ((others - mean) / scale) @ vt.T, u.T @ (targets - targets.mean(axis=0))
-    shrunk = [s / (s**2 + penalty * len(inputs)) for penalty in PENALTIES]
-    return np.stack([targets.mean(axis=0) + (loads * weights) @ along for weights in shrunk])
+    seen, unseen = (inputs - mean) / scale, (others - mean) / scale
+    values, vectors = np.linalg.eigh(seen @ seen.T)  # rows are few, columns may be many
+    loads, along = unseen @ (seen.T @ vectors), vectors.T @ (targets - targets.mean(axis=0))
+    weights = [1.0 / (values.clip(min=0.0) + penalty * len(inputs)) for penalty in PENALTIES]
+    return np.stack([targets.mean(axis=0) + (loads * w) @ along for w in weights])

@@ -66,4 +66,4 @@ def main_directions(features: Array, variance: float, most: int) -> Array:
 def count_holding(values: Array, variance: float) -> int:
     """How many of the leading singular values hold a share of their squares' sum; 0 of none."""
     held = np.cumsum(values**2)
-    return int(np.searchsorted(held, variance * (1 - ROUNDING) * held[-1])) + 1 if len(held) else 0
+    return int(np.searchsorted(held, variance * held[-1])) + 1 if len(held) else 0

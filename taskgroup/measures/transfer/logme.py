@@ -15,9 +15,10 @@ from taskgroup.measures.representation.spectrum import centred, spectrum
 from taskgroup.measures.views import Array, FeatureView, stacked
 
 GRID = np.log(10.0) * np.linspace(-10, 10, 41)
-"""Logarithms of alpha over beta, relative to the largest eigenvalue, where the search starts."""
-FLOOR = 1e-12
-"""Least noise, as a share of the labels' variance: labels that are linear in the features keep a finite evidence."""
+"""Logarithms of alpha over beta, relative to the largest eigenvalue, where the search starts.
+
+Its lower end keeps the evidence of labels without noise finite.
+"""
 
 
 class LogME(Frozen):
@@ -98,7 +99,7 @@ def evidence(left: Array, values: Array, y: Array) -> float:
 
     def loss(log_t: float) -> float:
         log_left = log_t - np.log(math.exp(log_t) + squares)  # of what the features explain, the share left over
-        q = max(rest + float(explained @ np.exp(log_left)), FLOOR * total)
+        q = rest + float(explained @ np.exp(log_left))
         return _entropy(q / m) - 0.5 * float(log_left.sum()) / m
 
     best = int(np.argmin([loss(t) for t in GRID]))
