@@ -62,12 +62,12 @@ class Way:
     plain_mean: bool = False
 
 
-PUBLISHED = Way("naive", Lookahead(mode="exact", step_size="lr"), (1, 10), plain_mean=True)
+PUBLISHED = Way("naive", Lookahead(mode="exact", step_size="lr"), (10,), plain_mean=True)
 TORCHJD = Way("torchjd", None, (10,))
 OURS = (
     Way("exact", Lookahead(mode="exact"), (1, 10)),
     Way("first_order", Lookahead(mode="first_order"), (1, 4, 10)),
-    Way("sampled", Lookahead(mode="sampled", draws=1), (1, 4)),
+    Way("sampled", Lookahead(mode="sampled", draws=1), (2, 10)),
     Way("halves", Lookahead(mode="first_order", on="halves"), (10,)),
     Way("auto", Lookahead(), (0,)),
 )
@@ -86,7 +86,7 @@ What a look costs, how far it can be trusted, and what it needs, on one CPU thre
   (10 % trimmed mean), over that matrix's own split-half reliability. Above 1 is possible: the estimate saw the same
   steps as the reference. Empty where the reference would take hours. On trunks other than the MLP `auto` is held
   against the reference by its first-order looks.
-- `ari`: agreement of the grouping (average linkage, number of groups by silhouette) with the one from the reference.
+- `ari`: agreement of the groupings (average linkage, cut into 2 to 6 groups; mean) with those from the reference.
 - `memory_ratio`: growth of the resident memory in one step with a look over that in a plain step.
 
 Ways: `naive` is the published algorithm (one backward, one step and one forward per task, heads one by one, step the
@@ -229,7 +229,7 @@ def _memory(problem: Problem, way: Way) -> float | None:
 
 
 def _samples(problem: Problem, n_steps: int) -> dict[str, Array]:
-    """Looks at every step of one training, by way; shape ``(n_steps, T, T)``, the whole trunk's slice."""
+    """Looks of one training by way, as often as its densest cadence asks: ``(n_looks, T, T)``, the trunk's slice."""
     if not n_steps:
         return {}
     network, rows = _network(problem), _rows(problem)
@@ -237,12 +237,17 @@ def _samples(problem: Problem, n_steps: int) -> dict[str, Array]:
     assert tower is not None
     everything = tower.plain and len(problem.tasks) <= 27
     ways = [way for way in (PUBLISHED, *OURS) if everything or way.name in ("exact", "first_order")]
-    looking = [Sampling(network, problem.tasks, way.measure, 1) for way in ways if way.measure is not None]
+    looking = [
+        Sampling(network, problem.tasks, way.measure, min(_cadences(problem, way)))
+        for way in ways
+        if way.measure is not None
+    ]
     options = TrainOptions(steps=n_steps, batch_size=BATCH, lr=LR, n_checks=1)
     with torch.random.fork_rng(devices=[]):
         train(network, problem.tasks, rows, _rows(problem, VAL), options, 0, looking)
     found = {way.name: np.stack([s[-1] for s in at.samples]) for way, at in zip(ways, looking, strict=True)}
-    return {**found, "auto": found.get("auto", found["first_order"]), "torchjd": found["first_order"]}
+    every = min(_cadences(problem, OURS[-1]))
+    return {**found, "auto": found.get("auto", found["first_order"][::every]), "torchjd": found["first_order"]}
 
 
 def _fidelities(problem: Problem, n_steps: int) -> dict[str, Any]:
@@ -251,14 +256,16 @@ def _fidelities(problem: Problem, n_steps: int) -> dict[str, Any]:
     if not samples:
         return {}
     matrix = average(samples["exact"])
-    reliability, labels = float(split_half([samples["exact"][:, None]])[0]), _grouping(matrix)
+    reliability = float(split_half([samples["exact"][:, None]])[0])
     found: dict[str, Any] = {"n_steps": n_steps, "reliability": reliability}
     for way in WAYS:
+        densest = min(_cadences(problem, way))
         for every in _cadences(problem, way) if way.name in samples else ():
-            mine = average(samples[way.name][::every], "mean" if way.plain_mean else "trimmed")
+            step = every if way.name == "torchjd" else every // densest
+            mine = average(samples[way.name][::step], "mean" if way.plain_mean else "trimmed")
             found[f"{way.name} {every}"] = {
                 "fidelity": centred_rank_agreement(mine, matrix) / reliability,
-                "ari": float(adjusted_rand_score(labels, _grouping(mine))),
+                "ari": _same_grouping(matrix, mine),
             }
     return found
 
@@ -280,14 +287,22 @@ def _kept(path: Path, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _grouping(matrix: Array) -> tuple[int, ...]:
+def _same_grouping(one: Array, other: Array) -> float:
+    """Adjusted Rand index of the average-linkage cuts of two matrices, mean over 2 to 6 groups."""
+    found = [adjusted_rand_score(a, b) for a, b in zip(_cuts(one), _cuts(other), strict=True)]
+    return float(np.mean(found))
+
+
+def _cuts(matrix: Array) -> list[list[int]]:
+    """Groupings into 2, 3, … groups, as a label for each task."""
     names = tuple(f"t{k}" for k in range(len(matrix)))
     counts = np.ones((1, *matrix.shape), dtype=np.int64)
     affinity = Affinity(names, (TRUNK,), matrix[None], np.zeros((1, *matrix.shape)), counts)
-    proposals = Hierarchical(max_groups=min(len(names) - 1, 12))(affinity).proposals
-    best = max(proposals, key=lambda p: -2.0 if p.score is None else p.score)
-    where = {task: g for g, group in enumerate(best.grouping.groups) for task in group}
-    return tuple(where[name] for name in names)
+    cuts = []
+    for proposal in Hierarchical(max_groups=min(len(names) - 1, 6))(affinity).proposals:
+        where = {task: g for g, group in enumerate(proposal.grouping.groups) for task in group}
+        cuts.append([where[name] for name in names])
+    return cuts
 
 
 def _row(

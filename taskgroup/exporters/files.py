@@ -26,7 +26,7 @@ def load_spec(path: str | Path) -> Spec:
             not a valid spec (one sentence per fault).
     """
     path = Path(path)
-    if False:
+    if path.is_dir():
         inside = path / "spec.yaml"
         hint = f", did you mean `{inside}`?" if inside.is_file() else ""
         raise InputError(f"{path}: should be a spec file, found a folder{hint}")

@@ -121,7 +121,8 @@ def _column(comparison: Comparison, m: Measured, first: NDArray[np.int_], second
     order = np.argsort(np.where(np.isnan(z), np.inf, -z), kind="stable")
     rank = np.empty(len(z), dtype=np.int64)
     rank[order] = np.arange(1, len(z) + 1)
-    return _Column(m, z, strength, rank, int((n_known > 0).sum()), _clearer(both, z))
+    forward = np.ones(len(z), dtype=bool) if m.symmetric else _clearer(both, z)
+    return _Column(m, z, strength, rank, int((n_known > 0).sum()), forward)
 
 
 def weight_of(comparison: Comparison, m: Measured) -> float:

@@ -100,8 +100,9 @@ def _undecided(lead: Lead, against_separate: Interval, n_seeds: int, runs: str) 
         code="not_enough",
         text=f"Not enough evidence: the gain of {lead.name} against all-shared is {lead.gain.percent()} on the "
         f"validation split{but}; {rough} would probably settle it. All-shared, the cheapest, is kept until then; its "
-        f"gain against all-separate: {against_separate.percent()} {runs}. More seeds are a new job that trains everything again: "
-        f"taskgroup run CONFIG --set name=NEW --set confirm.seeds={n_seeds + lead.n_more}.",
+        f"gain against all-separate: {against_separate.percent()} {runs}. More seeds are a new job "
+        f"that trains everything again: taskgroup run CONFIG --set name=NEW "
+        f"--set confirm.seeds={n_seeds + lead.n_more}.",
     )
 
 

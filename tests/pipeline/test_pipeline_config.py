@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from taskgroup.errors import InputError
+from taskgroup.measures import MEASURES
 from taskgroup.pipeline.config import Config, load_config, parse_config, read_yaml
 
 DIGITS: dict[str, Any] = {
@@ -97,8 +98,8 @@ def test_methods_and_their_options_are_looked_at_where_something_is_wrong() -> N
     assert [s.removeprefix("c.yaml: ") for s in found] == [
         "`serch` is not a known key, did you mean `search`?",
         "`trunk`: `wdth` is not a known key, did you mean `width`?",
-        "`measure.affinity.method`: affinity measure should be one of gradient_cosine, gradient_dot, lookahead, "
-        "found `lookahed`, did you mean `lookahead`?",
+        f"`measure.affinity.method`: affinity measure should be one of {', '.join(MEASURES.names)}, found `lookahed`, "
+        "did you mean `lookahead`?",
         "`propose.groupers.0`: `max_group` is not a known key, did you mean `max_groups`?",
         "`propose.groupers.1` should be a mapping with `method`, one of hierarchical, spectral",
         "`search.adapters.kind`: adapter kind should be one of bottleneck, "
