@@ -80,7 +80,7 @@ def run_job(
         executor = InlineExecutor(prepared) if inline else LocalExecutor(out, workers)
         try:
             crew = Crew(folder, executor, progress)
-            return _go(steps.Job(config, folder, prepared, crew, progress, study or open_storage(None, out)))
+            return _go(steps.Job(config, folder, prepared, crew, progress, study or open_storage(None, out), base))
         finally:
             executor.close()
 

@@ -102,7 +102,7 @@ def averaged(
     provenance: dict[str, Any] = {
         **config.affinity,
         "seeds": [seed.seed for seed in looks],
-        "every": [int(seed.steps[1] - seed.steps[0]) if len(seed.steps) > 1 else 0 for seed in looks][0],
+        "every": _cadence(looks[0].steps),
         "looks_per_seed": n_looks[0] if len(set(n_looks)) == 1 else n_looks,
         "batch_size": rows,
         "averaging": averaging_words(config),
@@ -218,3 +218,8 @@ def _per_seed(words: Sequence[str]) -> str:
     if len(set(words)) == 1:
         return words[0]
     return "; ".join(f"training {k}: {text}" for k, text in enumerate(words, start=1))
+
+
+def _cadence(steps: NDArray[np.int64]) -> int | None:
+    """Steps from one look to the next; None for a single look."""
+    return int(steps[1] - steps[0]) if len(steps) > 1 else None

@@ -21,10 +21,13 @@ from taskgroup.measures import MEASURES
 from taskgroup.nn.cost import CostModel
 from taskgroup.pipeline.config import Config
 from taskgroup.pipeline.crew import Crew
+from taskgroup.pipeline.desk import FOLDER, Desk
 from taskgroup.pipeline.folder import Folder
 from taskgroup.pipeline.measuring import MIN_CHECKS, averaged, read_looks, summary
 from taskgroup.pipeline.prepared import Prepared
 from taskgroup.pipeline.progress import Progress
+from taskgroup.pipeline.sights import measure_missing
+from taskgroup.pipeline.wanted import wanted_measures
 from taskgroup.search.confirm import Arm, TestErrors, arm_evidence, choose, evidence, lead_over
 from taskgroup.search.first import first_candidates
 from taskgroup.search.limits import Limits
@@ -46,6 +49,7 @@ class Job:
         crew: Does the trials.
         progress: Is told.
         storage: Database of the study.
+        base: Folder that relative paths of the config start from.
     """
 
     config: Config
@@ -54,6 +58,7 @@ class Job:
     crew: Crew
     progress: Progress
     storage: Storage
+    base: Path = Path()
 
     @property
     def limits(self) -> Limits:
@@ -78,6 +83,8 @@ def measure(job: Job) -> Affinity:
     """Train all tasks together under several seeds, look at their affinities, average."""
     config = job.config.measure
     sees = MEASURES[config.affinity["method"]].sees
+    if sees in ("runs", "file"):
+        return _ready_made(job)
     train = job.train(config.steps)
     specs = [
         TrialSpec(
@@ -98,6 +105,17 @@ def measure(job: Job) -> Affinity:
     affinity = averaged(config, looks, tasks, job.prepared.trunk.names, rows.labels.double().numpy(), n_rows)
     job.folder.write_affinity(affinity)
     job.progress.end(summary(affinity, looks))
+    return affinity
+
+
+def _ready_made(job: Job) -> Affinity:
+    """What pairs that are trained together gained, or a matrix of the user's own."""
+    (wanted,) = wanted_measures([job.config.measure.affinity], job.config.measure.affinity)
+    desk = Desk(job.config, job.folder, job.base, job.config.measure.seeds)
+    desk.read_files([wanted])
+    measure_missing(desk, desk.missing([wanted]), job.crew, job.progress)
+    affinity = job.folder.affinity(f"{FOLDER}/{wanted.file}")
+    job.folder.write_affinity(affinity)
     return affinity
 
 
