@@ -35,6 +35,13 @@ def published(network: SharedNetwork, rows: Rows, eta: float, sources: Sequence[
     return torch.stack(found)
 
 
+def separate_heads_step(network: SharedNetwork, rows: Rows, optimizer: torch.optim.Optimizer) -> None:
+    """A training step whose heads and losses are computed one by one, as most code does."""
+    optimizer.zero_grad()
+    torch.stack(_losses(network, rows)).nansum().backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+
+
 def _losses(network: SharedNetwork, rows: Rows) -> list[Tensor]:
     features = _features(network, rows.inputs)
     return [

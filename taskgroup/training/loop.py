@@ -48,7 +48,8 @@ def total_loss(model: MultiTaskModel, tasks: TaskSet, batch: Rows) -> Tensor:
     A batch without any label trains nothing: its loss is a zero that depends on no parameter.
     """
     outputs = model(batch.inputs, helpers=True)
-    known = {t.name: (t, k) for k, t in enumerate(tasks) if batch.whole[k] or not torch.isnan(batch.labels[:, k]).all()}
+    silent = _unlabelled(batch)
+    known = {t.name: (t, k) for k, t in enumerate(tasks) if not silent[k]}
     heads = [head for head in model.heads_info if head.task in known]
     if not heads:
         return torch.zeros((), requires_grad=True)
@@ -108,12 +109,19 @@ def train(
     return Trained(tuple(history), stopped=False)
 
 
+def _unlabelled(batch: Rows) -> list[bool]:
+    """For each task whether no row has its label."""
+    if all(batch.whole):
+        return [False] * len(batch.whole)
+    found: list[bool] = torch.isnan(batch.labels).all(dim=0).tolist()
+    return found
+
+
 def _spare_unlabelled(model: MultiTaskModel, tasks: TaskSet, batch: Rows) -> None:
     """Heads without labels in the batch stay as they are, however the network computes its heads."""
-    if all(batch.whole):
+    lost = {task for task, silent in zip(tasks.names, _unlabelled(batch), strict=True) if silent}
+    if not lost:
         return
-    silent = torch.isnan(batch.labels).all(dim=0).tolist()
-    lost = {task for task, none in zip(tasks.names, silent, strict=True) if none}
     for info, head in zip(model.heads_info, model.heads, strict=True):
         if info.task in lost:
             for parameter in head.parameters():

@@ -52,8 +52,16 @@ def test_memory_is_counted_at_its_peak() -> None:
 def test_goals_and_cells() -> None:
     assert len(LookaheadBench().cells(quick=False)) == 15
     rows = [
-        {"model": "mlp", "n_tasks": 5, "mode": mode, "step_ratio": cost, "every": 10, "data": "x"}
-        | dict.fromkeys(("phase_ratio", "fidelity", "ari", "reliability", "memory_ratio"), 1.0)
+        {
+            "model": "mlp",
+            "n_tasks": 5,
+            "mode": mode,
+            "step_ratio": cost,
+            "separate_heads_ratio": 2.0,
+            "every": 10,
+            "data": "x",
+        }
+        | dict.fromkeys(("phase_ratio", "fidelity", "ari", "ari_of_halves", "reliability", "memory_ratio"), 1.0)
         for mode, cost in (("naive", 8.0), ("exact", 2.0), ("first_order", 1.0), ("torchjd", 3.0))
     ]
     tables = LookaheadBench().tables(rows)
