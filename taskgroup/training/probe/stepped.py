@@ -103,7 +103,7 @@ def _alone(
 def losses_along(tower: Tower, target: Pass, moves: Mapping[str, Sequence[Tensor]], scale: float) -> Tensor:
     """Every task's loss after adding ``scale`` times a direction to the parameters of the stages it names.
 
-    Shape ``(T,)``, float64. Random draws are those of the pass; parameters are put back from a copy.
+    Shape ``(T,)``, float64. Random draws are those of the pass; parameters are as before afterwards.
     """
     active = [name for name in tower.stages if moves.get(name)]
     if not active:
@@ -120,11 +120,12 @@ def losses_along(tower: Tower, target: Pass, moves: Mapping[str, Sequence[Tensor
 
 @contextmanager
 def _moved(pairs: Sequence[tuple[nn.Parameter, Tensor]], scale: float) -> Iterator[None]:
-    kept = [p.detach().clone() for p, _ in pairs]
+    """Other tensors in the parameters' place, which cost one addition each; what was there comes back untouched."""
+    kept = [p.data for p, _ in pairs]
     try:
         for parameter, direction in pairs:
-            parameter.add_(direction, alpha=scale)
+            parameter.data = torch.add(parameter.data, direction, alpha=scale)
         yield
     finally:
         for (parameter, _), value in zip(pairs, kept, strict=True):
-            parameter.copy_(value)
+            parameter.data = value
