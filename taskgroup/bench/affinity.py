@@ -71,10 +71,10 @@ setting. `ARI` is the agreement of the grouping by average linkage, cut at the t
 first looks (`every: 10`).
 
 **Real sets.** Gains of really trained pairs (every pair of tasks, five paired seeds, validation error against training
-alone; of landmine ten of the 29 fields) against what each measure says: rank correlation, per-target centred. `reliability` is the measure's own, over
-seeds; `gain reliability` that of the gains themselves (split over seeds, Spearman-Brown), which bounds any agreement.
-`seconds` are those of the measure's trainings and looks for five seeds, on one worker. `per minute` is the correlation
-over the minutes. An affinity is a prior with error bars: no row here is a verdict.
+alone; of landmine ten of the 29 fields) against what each measure says: rank correlation, per-target centred.
+`reliability` is the measure's own, over seeds; `gain reliability` that of the gains themselves, which bounds any
+agreement. `seconds` are those of the measure's trainings and looks for five seeds, on one worker. `per minute` is the
+correlation over the minutes. An affinity is a prior with error bars: no row here is a verdict.
 """
 
     def cells(self, quick: bool) -> Sequence[str]:

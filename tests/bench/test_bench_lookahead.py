@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from taskgroup.bench.engines import published, torchjd_gram
-from taskgroup.bench.lookahead import BATCH, LookaheadBench, _network, _rows
+from taskgroup.bench.lookahead import LookaheadBench
 from taskgroup.bench.memory import peak_growth
+from taskgroup.bench.ways import BATCH, network_of, rows_of
 from taskgroup.measures.training.lookahead import Lookahead
 from taskgroup.measures.training.sampling import Sampling
 from taskgroup.problems.planted import planted
@@ -21,7 +22,7 @@ def problem():  # type: ignore[no-untyped-def]
 
 
 def test_the_published_way_gives_our_exact_matrix(problem) -> None:  # type: ignore[no-untyped-def]
-    network, batch = _network(problem), next(batches(_rows(problem), BATCH, 1, 0))
+    network, batch = network_of(problem), next(batches(rows_of(problem), BATCH, 1, 0))
     sampling = Sampling(network, problem.tasks, Lookahead(), 1)
     ours = Lookahead(mode="exact", step_size=2.0)(sampling.probe(batch, 0.1))[-1]
     theirs = published(network, batch, 2.0, range(4)).double().numpy()
@@ -31,7 +32,7 @@ def test_the_published_way_gives_our_exact_matrix(problem) -> None:  # type: ign
 
 def test_torchjds_engine_gives_our_products(problem) -> None:  # type: ignore[no-untyped-def]
     pytest.importorskip("torchjd", reason="torchjd is not installed")
-    network, batch = _network(problem), next(batches(_rows(problem), BATCH, 1, 0))
+    network, batch = network_of(problem), next(batches(rows_of(problem), BATCH, 1, 0))
     (crossing,) = Sampling(network, problem.tasks, Lookahead(), 1).probe(batch, 0.1).crossings()
     gram = torchjd_gram(network, problem.tasks, batch)
     for _ in range(2):  # it can be asked again
