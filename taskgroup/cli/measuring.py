@@ -1,11 +1,17 @@
 """The command ``measure``."""
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from taskgroup.cli.commands import Set
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from taskgroup.core.comparison import Comparison
+    from taskgroup.pipeline.desk import Desk
 
 
 def measure(
@@ -29,19 +35,30 @@ def measure(
     """Measure affinities in several ways and put them side by side; docs/measures.md tells what there is.
 
     Works before, after or without `taskgroup run`, in the same folder. The same command again goes on where an
-    earlier one stopped.
+    earlier one stopped; what is there is shown at once.
     """
-    from taskgroup.cli.progress import terminal_progress
-    from taskgroup.pipeline.compare import run_measures
     from taskgroup.pipeline.config import load_config
+    from taskgroup.pipeline.desk import Desk
+    from taskgroup.pipeline.folder import Folder
     from taskgroup.pipeline.wanted import parse_measures
     from taskgroup.report import comparison_summary
 
     settings = load_config(config, overrides or [])
     measures = parse_measures(",".join(names)) if names else [settings.measure.affinity]
     folder = out or Path("results") / settings.name
+    desk = Desk(settings, Folder(folder), config.parent, seeds or settings.measure.seeds)
+    typer.echo(comparison_summary(_compared(desk, measures, workers), folder))
+
+
+def _compared(desk: "Desk", measures: "Sequence[dict[str, Any]]", workers: int) -> "Comparison":
+    from taskgroup.cli.progress import terminal_progress
+    from taskgroup.pipeline.compared import finished_comparison
+
     with terminal_progress() as progress:
-        comparison = run_measures(
-            settings, folder, measures, workers=workers, progress=progress, base=config.parent, seeds=seeds
-        )
-    typer.echo(comparison_summary(comparison, folder))
+        found = finished_comparison(desk, measures, progress)
+        if found is not None:
+            return found
+        from taskgroup.pipeline.compare import run_measures
+
+        out, base, seeds = desk.folder.path, desk.base, desk.n_seeds
+        return run_measures(desk.config, out, measures, workers=workers, progress=progress, base=base, seeds=seeds)

@@ -36,6 +36,8 @@ class Affinity:
         provenance: Measure, options, seeds, number of steps, batch size, averaging, window, reliability.
         effective: As many independent looks would be as sure, same shape as ``values``; None where not known.
         phases: Averages over the first, second and last third of the looks, shape ``(3, S + 1, T, T)``, or None.
+        classes: Of cosines, the share of looks in which a pair was aligned, orthogonal or conflicting, in each of the
+            thirds, shape ``(3, 3, S + 1, T, T)`` (see :func:`taskgroup.core.phases.class_shares`), or None.
     """
 
     tasks: tuple[str, ...]
@@ -46,6 +48,7 @@ class Affinity:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     effective: Array | None = None
     phases: Array | None = None
+    classes: Array | None = None
 
     def __post_init__(self) -> None:
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
@@ -56,8 +59,10 @@ class Affinity:
             if array is not None and array.shape != shape:
                 rule = f"should have shape (stages, tasks, tasks) = {shape}"
                 raise ValueError(f"affinity `{name}` {rule}, found {array.shape}")
-        if self.phases is not None and self.phases.shape != (3, *shape):
-            raise ValueError(f"affinity `phases` should have shape {(3, *shape)}, found {self.phases.shape}")
+        for name, full in (("phases", (3, *shape)), ("classes", (3, 3, *shape))):
+            array = getattr(self, name)
+            if array is not None and array.shape != full:
+                raise ValueError(f"affinity `{name}` should have shape {full}, found {array.shape}")
         if np.isinf(self.values).any():
             raise ValueError("affinity `values` should be finite or NaN (unknown), found infinite entries")
 
@@ -117,6 +122,7 @@ class Affinity:
             self.provenance,
             None if self.effective is None else self.effective[:, source, target],
             None if self.phases is None else self.phases[..., source, target],
+            None if self.classes is None else self.classes[..., source, target],
         )
 
     def resampled(self, rng: np.random.Generator) -> "Affinity":

@@ -20,6 +20,8 @@ PHASES = ("early", "middle", "late")
 """The thirds of the looks."""
 CLASSES = ("aligned", "orthogonal", "conflicting")
 """What two gradients can be to each other."""
+CLEAR = 0.1
+"""Cosine from which on two gradients count as aligned, and with the other sign as conflicting."""
 FEW_LOOKS = 8
 """The window is never narrowed below so many looks."""
 
@@ -65,23 +67,23 @@ def phase_agreement(phases: Array) -> dict[str, Array]:
     }
 
 
-def class_shares(cosines: Array, threshold: float = 0.1) -> Array:
+def class_shares(samples: Sequence[Array], threshold: float = CLEAR) -> Array:
     """Share of the looks in which two tasks' gradients were aligned, orthogonal or conflicting, phase by phase.
 
     Aligned: cosine above ``threshold``; conflicting: below ``-threshold``; orthogonal: between. The three shares add up
     to 1; NaN where a pair was not seen in a phase.
 
     Args:
-        cosines: Looks of one seed, or those of several behind each other within each third, shape
-            ``(n_looks, S + 1, T, T)``; NaN where a pair was not seen.
+        samples: Cosines, one array per seed, shape ``(n_looks, S + 1, T, T)``; NaN where a pair was not seen. Every
+            look counts the same, of whichever seed.
         threshold: From 0 to below 1.
 
     Returns:
         Shape ``(3, 3, S + 1, T, T)``: phase, class (as ``CLASSES``), stage, source, target.
     """
     shares = []
-    for part in thirds(len(cosines)):
-        looks = cosines[part]
+    parts = zip(*([looks[part] for part in thirds(len(looks))] for looks in samples), strict=True)
+    for looks in map(np.concatenate, parts):
         n_seen = (~np.isnan(looks)).sum(axis=0)
         aligned, conflicting = ((sign * looks > threshold).sum(axis=0) for sign in (1, -1))
         counts = np.stack([aligned, n_seen - aligned - conflicting, conflicting])

@@ -10,6 +10,9 @@ from taskgroup.core.task import Frozen
 from taskgroup.core.text import plural
 from taskgroup.core.tree import MergeTree
 
+SHARED, SEPARATE = "all-shared", "all-separate"
+"""Origins of the baselines."""
+
 
 class Proposal(Frozen):
     """A candidate grouping and where it comes from.

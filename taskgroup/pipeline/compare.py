@@ -1,33 +1,25 @@
 """Measures side by side: trains what they want to see, once for all of one sight, and compares what they say."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from taskgroup.core.affinity import Affinity
-from taskgroup.core.comparison import Comparison, Measured
-from taskgroup.errors import InputError
-from taskgroup.measures import MEASURES
+from taskgroup.core.comparison import Comparison
+from taskgroup.core.text import plural
+from taskgroup.errors import InputError, TrialError
+from taskgroup.pipeline.compared import compared, show
 from taskgroup.pipeline.config import Config
 from taskgroup.pipeline.crew import Crew
-from taskgroup.pipeline.desk import FOLDER, Desk
+from taskgroup.pipeline.desk import Desk
 from taskgroup.pipeline.executors import InlineExecutor, LocalExecutor
 from taskgroup.pipeline.faults import method_faults
-from taskgroup.pipeline.folder import Folder, write_text
-from taskgroup.pipeline.gains import gains_from_trials
+from taskgroup.pipeline.folder import Folder
 from taskgroup.pipeline.job import load_checked, python_source
 from taskgroup.pipeline.prepared import check_same, load_prepared, prepare
 from taskgroup.pipeline.progress import Progress
 from taskgroup.pipeline.sights import measure_missing
 from taskgroup.pipeline.wanted import Wanted, wanted_measures
 from taskgroup.problems.problem import Problem
-from taskgroup.report import write_comparison
-
-NO_GAINS = (
-    "Nothing tells yet what sharing really gains: add `pairs` to the measures, or plan first (taskgroup run), "
-    "and give the same command again."
-)
 
 
 def run_measures(
@@ -61,13 +53,14 @@ def run_measures(
     Raises:
         InputError: The problem or a measure's options are faulty.
         ConflictError: ``out`` holds another job, or another process works on it.
-        TrialError: A trial failed for good.
+        TrialError: A trial failed for good; or a measure did, after all others were kept and shown.
     """
     faults = method_faults(config.to_dict(), config.name)
     if faults:  # nobody wants to make room for a config that cannot run
         raise InputError(faults)
     wanted = wanted_measures(measures, config.measure.affinity)
     desk = Desk(config, Folder(out), base, config.measure.seeds if seeds is None else seeds)
+    failed: dict[str, str] = {}
     if not _finished(desk, wanted, problem):
         loaded = load_checked(config, base, problem)
         with desk.folder.held():
@@ -79,14 +72,29 @@ def run_measures(
             prepared = load_prepared(desk.folder, loaded.trunk)
             executor = InlineExecutor(prepared) if inline else LocalExecutor(out, workers)
             try:
-                measure_missing(desk, desk.missing(wanted), Crew(desk.folder, executor, progress), progress)
+                failed = measure_missing(desk, desk.missing(wanted), Crew(desk.folder, executor, progress), progress)
             finally:
                 executor.close()
     else:
         desk.read_files(wanted)
-    comparison = _compared(desk, wanted)
-    _show(desk.folder, comparison, progress)
+    kept = [w for w in wanted if w.name not in failed]
+    comparison = _shown(desk, kept, progress) if kept else None
+    if failed or comparison is None:
+        raise TrialError(_failures(failed, len(kept)))
     return comparison
+
+
+def _shown(desk: Desk, kept: Sequence[Wanted], progress: Progress) -> Comparison:
+    desk.note(kept)
+    comparison = compared(desk, kept)
+    show(desk.folder, comparison, progress)
+    return comparison
+
+
+def _failures(failed: Mapping[str, str], n_kept: int) -> str:
+    """What failed and what is there all the same, in one sentence."""
+    reasons = "; ".join(f"measure {name} failed: {reason}" for name, reason in failed.items())
+    return f"{reasons}; {plural(n_kept, 'other measure')} kept" if n_kept else reasons
 
 
 def _finished(desk: Desk, wanted: Sequence[Wanted], problem: Problem | None) -> bool:
@@ -101,66 +109,3 @@ def _finished(desk: Desk, wanted: Sequence[Wanted], problem: Problem | None) -> 
     if problem is not None:
         check_same(problem, desk.folder)  # the config says nothing of it
     return not desk.missing(wanted)
-
-
-def _compared(desk: Desk, wanted: Sequence[Wanted]) -> Comparison:
-    measured = []
-    for w in wanted:
-        affinity = desk.folder.affinity(f"{FOLDER}/{w.file}")
-        notes = affinity.provenance
-        measured.append(
-            Measured(
-                name=w.name,
-                family=w.family,
-                sees=w.measure.sees,
-                meaning=w.measure.meaning,
-                symmetric=w.measure.symmetric,
-                affinity=affinity,
-                look_s=float(notes["look_s"]),
-                training_s=float(notes["training_s"]),
-                reliability=notes["between_seeds"],
-            )
-        )
-    return Comparison(desk.config.name, tuple(measured), *_gains(desk, measured))
-
-
-def _gains(desk: Desk, measured: Sequence[Measured]) -> tuple[Affinity | None, str]:
-    """Measured gains and where they come from."""
-    pairs = next((m.affinity for m in measured if m.sees == "runs"), None) or _earlier_pairs(desk)
-    if pairs is not None:
-        n_seeds = len(pairs.provenance["seeds"])
-        return pairs, (
-            f"Pairs of tasks were trained together and each task alone, under {n_seeds} "
-            f"seed{'s' * (n_seeds > 1)}: the gain is the share of the target's error that is gone."
-        )
-    if (desk.folder.path / "trials.jsonl").exists():
-        found = gains_from_trials(desk.folder.rows())
-        if found is not None:
-            return found, (
-                f"From {found.provenance['trials']} trials of the search: how much more a target gains where the two "
-                "share the deeper half of the trunk than where they do not. Rough, since trials differ in other "
-                "things too."
-            )
-    return None, NO_GAINS
-
-
-def _earlier_pairs(desk: Desk) -> Affinity | None:
-    """Of an earlier call, where ``pairs`` was not asked for in this one."""
-    if "pairs" not in MEASURES.names:
-        return None
-    return desk.read(wanted_measures([{"method": "pairs"}], desk.config.measure.affinity)[0], any_seeds=True)
-
-
-def _show(folder: Folder, comparison: Comparison, progress: Progress) -> None:
-    """Write the page, unless the one that is there shows the same."""
-    content = hashlib.sha256(repr([(m.name, m.affinity.provenance) for m in comparison.measured]).encode())
-    for affinity in (*comparison.affinities.values(), *([comparison.gains] if comparison.gains else [])):
-        content.update(affinity.values.tobytes())
-    stamp = content.hexdigest()
-    path = folder.path / FOLDER / "page.txt"
-    if path.exists() and path.read_text() == stamp and (folder.path / "measures.html").exists():
-        return
-    progress.begin("compare", 0)
-    write_comparison(comparison, folder.path)
-    write_text(path, stamp)
-    progress.end("measures.html and measures/why.csv")

@@ -3,13 +3,15 @@
 import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from taskgroup.core.affinity import TRUNK, Affinity
+from taskgroup.core.phases import class_shares
 from taskgroup.core.reliability import centred_rank_agreement
 from taskgroup.core.seeds import derive_seed
 from taskgroup.core.spec import digest
@@ -17,14 +19,17 @@ from taskgroup.core.task import TaskSet
 from taskgroup.core.trial import TrainOptions
 from taskgroup.measures.views import FileView
 from taskgroup.pipeline.config import Config
-from taskgroup.pipeline.folder import Folder
+from taskgroup.pipeline.folder import Folder, write_text
 from taskgroup.pipeline.measuring import Looks, averaged
-from taskgroup.pipeline.wanted import Wanted
+from taskgroup.pipeline.wanted import Known, Wanted
 
 Array = NDArray[np.float64]
+K = TypeVar("K", bound=Known)
 
 FOLDER = "measures"
 """Where results lie in the run directory."""
+COSINES = "gradient_cosine"
+"""The measure whose looks fall into classes."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +64,27 @@ class Desk:
         described = json.loads((self.folder.data / "problem.json").read_text(encoding="utf-8"))
         return TaskSet.model_validate(described["tasks"]), tuple(described["trunk"]["stages"])
 
-    def key(self, wanted: Wanted) -> str:
+    def key(self, wanted: Known) -> str:
         """Hash of everything that a result follows from, but the seeds."""
         measure = self.config.measure.model_dump(mode="json", exclude={"affinity", "seeds"})
         return digest([wanted.options, measure, self.train.model_dump(mode="json"), self.folder.state()["data"]])
 
-    def read(self, wanted: Wanted, *, any_seeds: bool = False) -> Affinity | None:
+    def known(self) -> dict[str, Known]:
+        """Measures that lie here, by name; they may be of another time, which :meth:`read` sees."""
+        path = self.folder.path / FOLDER / "known.json"
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        names = {field.name for field in fields(Known)}
+        return {entry["name"]: Known(**entry) for entry in found if entry.keys() == names}  # else of another version
+
+    def note(self, wanted: Sequence[Wanted]) -> None:
+        """Add them to :meth:`known`."""
+        known = self.known()
+        found = known | {w.name: w.known for w in wanted}
+        if found != known:
+            text = json.dumps([asdict(entry) for entry in found.values()], indent=1)
+            write_text(self.folder.path / FOLDER / "known.json", text)
+
+    def read(self, wanted: Known, *, any_seeds: bool = False) -> Affinity | None:
         """What an earlier call found under the same key and the same seeds, or under any."""
         if not (self.folder.path / FOLDER / f"{wanted.file}.npz").exists():
             return None
@@ -72,9 +92,9 @@ class Desk:
         same = found.provenance["key"] == self.key(wanted)
         return found if same and (any_seeds or found.provenance["seeds"] == self.seeds) else None
 
-    def missing(self, wanted: Sequence[Wanted]) -> list[Wanted]:
+    def missing(self, wanted: Sequence[K]) -> list[K]:
         """Measures that have yet to look; files are read each time, since they may have changed."""
-        return [w for w in wanted if w.measure.sees != "file" and self.read(w) is None]
+        return [w for w in wanted if w.sees != "file" and self.read(w) is None]
 
     def read_files(self, wanted: Sequence[Wanted]) -> None:
         """Let those measures look that see a file.
@@ -84,7 +104,7 @@ class Desk:
         """
         tasks, stages = self.names()
         for w in wanted:
-            if w.measure.sees == "file":
+            if w.sees == "file":
                 view = FileView(tasks, stages, str(self.base))
                 self.keep(w, [once(self.config.seed, w.measure(view))], (0.0, 0.0))
 
@@ -96,12 +116,12 @@ class Desk:
             looks: One for each seed.
             seconds: Those spent in the measure, and in the trainings.
         """
-        probes = wanted.measure.sees == "probe"
+        probes = wanted.sees == "probe"
         affinity = self._averaged(wanted, looks) if probes else self._plain(looks)
         notes = {
             **wanted.options,
             **affinity.provenance,
-            "sees": wanted.measure.sees,
+            "sees": wanted.sees,
             "seeds": [seed.seed for seed in looks],
             "steps": self.train.steps,
             "batch_size": self.train.batch_size,
@@ -119,7 +139,10 @@ class Desk:
         with np.load(self.folder.data / "train.npz", allow_pickle=False) as file:
             labels = file["labels"]
         config = self.config.measure.model_copy(update={"affinity": wanted.options})
-        return averaged(config, looks, tasks.names, stages, labels, min(self.train.batch_size, len(labels)))
+        affinity = averaged(config, looks, tasks.names, stages, labels, min(self.train.batch_size, len(labels)))
+        if wanted.options["method"] != COSINES:
+            return affinity
+        return replace(affinity, classes=class_shares([seed.samples for seed in looks]))
 
     def _plain(self, looks: Sequence[Looks]) -> Affinity:
         tasks, stages = self.names()

@@ -39,7 +39,7 @@ def write_arrays(path: Path, **arrays: Any) -> None:
     partial.replace(path)
 
 
-OPTIONAL = ("effective", "phases")
+OPTIONAL = ("effective", "phases", "classes")
 """Arrays that not every affinity has."""
 
 
@@ -138,6 +138,10 @@ class Folder:
     def keep(self, result: TrialResult) -> None:
         """Write a trial's result."""
         write_text(self.trials / f"{result.key}.json", result.model_dump_json())
+
+    def forget(self, result: TrialResult) -> None:
+        """Take a trial's result back: it is to be done again."""
+        (self.trials / f"{result.key}.json").unlink(missing_ok=True)
 
     def write_affinity(self, affinity: Affinity, name: str = "affinity") -> None:
         """Write ``NAME.npz`` and ``NAME.csv`` (one line per slice, source and target)."""

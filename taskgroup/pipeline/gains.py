@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taskgroup.core.affinity import TRUNK, Affinity
-from taskgroup.core.record import TrialRow
-from taskgroup.search.notes import SEPARATE
+from taskgroup.core.record import SEPARATE, TrialRow
 
 Array = NDArray[np.float64]
 

@@ -1,7 +1,10 @@
 """What a measuring trial does: train what its measures want to see, and let them look."""
 
+import contextlib
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -25,8 +28,10 @@ from taskgroup.training.data import Rows
 from taskgroup.training.loop import Callback, Trained
 
 Array = NDArray[np.float64]
-Looked = tuple[Trained | None, list[dict[str, Any]]]
-"""The training, where there was one, and each measure's arrays: ``samples``, shape ``(n_looks, S + 1, T, T)``, …"""
+Arrays = dict[str, Any]
+"""A measure's arrays: ``samples``, shape ``(n_looks, S + 1, T, T)``, …"""
+Looked = tuple[Trained | None, list[Arrays | Exception]]
+"""The training, where there was one, and each measure's arrays, or why it failed."""
 
 
 class Clocked:
@@ -51,11 +56,20 @@ class Clocked:
         return getattr(self.inner, name)
 
 
+class NobodyLooksError(Exception):
+    """Every measure has failed, so that there is nothing to train for."""
+
+
 class Together(Callback):
-    """Several samplings in one training, which ends when all of them have seen enough."""
+    """Several samplings in one training, which ends when all of them have seen enough; one may fail without the others.
+
+    Attributes:
+        failures: Why, by position.
+    """
 
     def __init__(self, samplings: Sequence[Sampling]) -> None:
         self.samplings = samplings
+        self.failures: dict[int, Exception] = {}
 
     def begin(self, optimizer: torch.optim.Optimizer) -> None:
         """For each."""
@@ -64,12 +78,23 @@ class Together(Callback):
 
     def before_step(self, step: int, batch: Rows, lr: float) -> None:
         """Each looks for itself."""
-        for sampling in self.samplings:
-            sampling.before_step(step, batch, lr)
+        for k, sampling in enumerate(self.samplings):
+            if k in self.failures:
+                continue
+            try:
+                sampling.before_step(step, batch, lr)
+            except Exception as error:  # a measure may be the user's own
+                self.failures[k] = error
+        if len(self.failures) == len(self.samplings):
+            raise NobodyLooksError
 
     def after_check(self, check: Check) -> bool:
         """Whether none wants to go on."""
-        return all(sampling.after_check(check) for sampling in self.samplings)
+        return all(s.after_check(check) for k, s in enumerate(self.samplings) if k not in self.failures)
+
+    def found(self) -> list[Arrays | Exception]:
+        """Arrays of each, or why it failed."""
+        return [self.failures.get(k) or sampling.arrays() for k, sampling in enumerate(self.samplings)]
 
 
 def look(spec: TrialSpec, prepared: Prepared) -> tuple[Trained | None, dict[str, Any]]:
@@ -80,7 +105,8 @@ def look(spec: TrialSpec, prepared: Prepared) -> tuple[Trained | None, dict[str,
 
     Returns:
         The training, None where there was none, and the arrays to keep: those of the one measure; or of several, their
-        names ending in ``.0``, ``.1``, …, and ``seconds``, those spent in each.
+        names ending in ``.0``, ``.1``, …, and ``seconds``, those spent in each. Of those that failed ``failed.0``, …,
+        says why; where the one measure fails, so does the trial.
     """
     options = dict(spec.measure or {})
     single = "affinity" in options
@@ -89,9 +115,21 @@ def look(spec: TrialSpec, prepared: Prepared) -> tuple[Trained | None, dict[str,
     with threadpool_limits(spec.train.threads, user_api="blas"):  # as many as torch: more fight for the cores
         trained, looks = SIGHTS[options.get("sees", "probe")](spec, prepared, measures)
     if single:
+        if isinstance(looks[0], Exception):
+            raise looks[0]
         return trained, looks[0]
-    kept = {f"{name}.{k}": array for k, found in enumerate(looks) for name, array in found.items()}
+    kept = {f"{name}.{k}": array for k, found in enumerate(looks) for name, array in _to_keep(found).items()}
     return trained, {**kept, "seconds": np.array([m.seconds for m in measures])}
+
+
+def in_words(error: Exception) -> str:
+    """Kind, sentence and place of an error."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})"
+
+
+def _to_keep(found: Arrays | Exception) -> Arrays:
+    return {"failed": np.array(in_words(found))} if isinstance(found, Exception) else found
 
 
 def _probe(spec: TrialSpec, prepared: Prepared, measures: Sequence[Clocked]) -> Looked:
@@ -102,8 +140,10 @@ def _probe(spec: TrialSpec, prepared: Prepared, measures: Sequence[Clocked]) -> 
     samplings = [
         Sampling(network, prepared.tasks, cast("Measure", m), _every(spec, network, m), stop, others) for m in measures
     ]
-    trained = train_network(spec, prepared, network, [Together(samplings)])
-    return trained, [sampling.arrays() for sampling in samplings]
+    together, trained = Together(samplings), None
+    with contextlib.suppress(NobodyLooksError):
+        trained = train_network(spec, prepared, network, [together])
+    return trained, together.found()
 
 
 def _every(spec: TrialSpec, network: SharedNetwork, measure: Clocked) -> int:
@@ -145,8 +185,15 @@ def _runs(spec: TrialSpec, prepared: Prepared, measures: Sequence[Clocked]) -> L
     return train_network(spec, prepared, make_network(spec, prepared)), []
 
 
-def _once(measures: Sequence[Clocked], view: object) -> list[dict[str, Any]]:
-    return [{"samples": np.asarray(measure(view))[None]} for measure in measures]
+def _once(measures: Sequence[Clocked], view: object) -> list[Arrays | Exception]:
+    return [_one(measure, view) for measure in measures]
+
+
+def _one(measure: Clocked, view: object) -> Arrays | Exception:
+    try:
+        return {"samples": np.asarray(measure(view))[None]}
+    except Exception as error:  # a measure may be the user's own
+        return error
 
 
 SIGHTS: Mapping[str, Callable[[TrialSpec, Prepared, Sequence[Clocked]], Looked]] = {

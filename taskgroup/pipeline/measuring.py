@@ -11,6 +11,7 @@ from taskgroup.core.affinity import TRUNK, Affinity
 from taskgroup.core.phases import Window, choose_window, phase_agreement, phase_matrices
 from taskgroup.core.reliability import seed_agreement, spearman_brown, split_half
 from taskgroup.core.settled import MIN_TASKS, StopRule
+from taskgroup.core.text import plural
 from taskgroup.core.trial import Check, TrainOptions, TrialResult, TrialSpec
 from taskgroup.pipeline.config import MeasureConfig
 from taskgroup.pipeline.folder import Folder
@@ -136,8 +137,8 @@ def _why(config: MeasureConfig, seed: Looks) -> str:
     n_looks, (halves, phases) = len(seed.samples), seed.regret
     regrets = f"cross-regret {halves:.2f} between half-samples, {phases:.2f} between early and late looks"
     if seed.stopped is not None:
-        return f"settled after {n_looks} looks at step {seed.stopped}: {regrets}"
-    ended = f"the steps ended after {n_looks} look{'s' * (n_looks != 1)}"
+        return f"settled after {plural(n_looks, 'look')} at step {seed.stopped}: {regrets}"
+    ended = f"the steps ended after {plural(n_looks, 'look')}"
     if config.stop == "never":
         return f"{ended}; no stopping rule"
     if n_looks < config.min_looks:
@@ -178,14 +179,15 @@ def pair_words(affinity: Affinity, labels: Array, rows: int) -> dict[str, Any]:
 def summary(affinity: Affinity, looks: Sequence[Looks]) -> str:
     """One line for the progress."""
     n_looks, provenance = sum(len(seed.samples) for seed in looks), affinity.provenance
-    parts = [f"{n_looks} looks at {len(affinity.tasks)} tasks, {len(affinity.stages) - 1} stages"]
+    counts = plural(n_looks, "look"), plural(len(affinity.tasks), "task"), plural(len(affinity.stages) - 1, "stage")
+    parts = [f"{counts[0]} at {counts[1]}, {counts[2]}"]
     n_settled = sum(seed.stopped is not None for seed in looks)
     if n_settled:
         parts.append("groupings settled" if n_settled == len(looks) else f"{n_settled} of {len(looks)} seeds settled")
     if (reliability := provenance["reliability"][TRUNK]) is not None:
         parts.append(f"reliability {reliability:.2f}")
     if provenance["unknown_pairs"]:
-        parts.append(f"{provenance['unknown_pairs']} pairs of tasks never seen together")
+        parts.append(f"{plural(provenance['unknown_pairs'], 'pair')} of tasks never seen together")
     if "caution" in provenance:
         parts.append(provenance["caution"])
     return "; ".join(parts)

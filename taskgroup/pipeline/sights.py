@@ -23,21 +23,31 @@ Array = NDArray[np.float64]
 Trial = tuple[TrialSpec, TrialResult]
 
 
-def measure_missing(desk: Desk, missing: Sequence[Wanted], crew: Crew, progress: Progress) -> None:
-    """Train, look and keep what is missing; one training serves all measures of a sight."""
+def measure_missing(desk: Desk, missing: Sequence[Wanted], crew: Crew, progress: Progress) -> dict[str, str]:
+    """Train, look and keep what is missing; one training serves all measures of a sight.
+
+    Returns:
+        Why a measure failed, by name; the others are kept all the same.
+
+    Raises:
+        TrialError: A training failed.
+    """
     by_sight: dict[str, list[Wanted]] = {}
     for wanted in missing:
-        by_sight.setdefault(wanted.measure.sees, []).append(wanted)
+        by_sight.setdefault(wanted.sees, []).append(wanted)
     specs = {sight: [_specs(desk, sight, group, seed) for seed in desk.seeds] for sight, group in by_sight.items()}
     waiting = [spec for per_seed in specs.values() for group in per_seed for spec in group]
     if not waiting:
-        return
+        return {}
     progress.begin("measure", len(waiting))
     counter = itertools.count(1)
     done = {r.key: r for r in crew.all(waiting, lambda _: progress.advance(next(counter)))}
+    failed: dict[str, str] = {}
     for sight, group in by_sight.items():
-        _keep(desk, sight, group, [[(spec, done[spec.key]) for spec in per_seed] for per_seed in specs[sight]])
-    progress.end(", ".join(w.name for w in missing))
+        trials = [[(spec, done[spec.key]) for spec in per_seed] for per_seed in specs[sight]]
+        failed |= _keep(desk, sight, group, trials)
+    progress.end(", ".join(f"{w.name}{' (failed)' * (w.name in failed)}" for w in missing))
+    return failed
 
 
 def _specs(desk: Desk, sight: str, group: Sequence[Wanted], seed: int) -> list[TrialSpec]:
@@ -67,7 +77,7 @@ def _specs(desk: Desk, sight: str, group: Sequence[Wanted], seed: int) -> list[T
     ]
 
 
-def _keep(desk: Desk, sight: str, group: Sequence[Wanted], trials: Sequence[Sequence[Trial]]) -> None:
+def _keep(desk: Desk, sight: str, group: Sequence[Wanted], trials: Sequence[Sequence[Trial]]) -> dict[str, str]:
     """Results of all seeds to one file a measure.
 
     Args:
@@ -75,17 +85,37 @@ def _keep(desk: Desk, sight: str, group: Sequence[Wanted], trials: Sequence[Sequ
         sight: What was shown.
         group: To which measures.
         trials: Specs and results, those of a seed together.
+
+    Returns:
+        Why a measure failed, by name.
     """
     total_s = sum(result.seconds for per_seed in trials for _, result in per_seed)
     if sight == "runs":
         views = [(per_seed[0][0].seed, _runs(desk, [result for _, result in per_seed])) for per_seed in trials]
         for wanted in group:
             desk.keep(wanted, [once(seed, wanted.measure(view)) for seed, view in views], (0.0, total_s))
-        return
+        return {}
     look_s = np.sum([_seconds(desk.folder, result) for ((_, result),) in trials], axis=0)
+    failed: dict[str, str] = {}
     for k, wanted in enumerate(group):
+        if reason := _failure(desk.folder, k, trials):
+            failed[wanted.name] = reason
+            continue
         looks = [read_looks(desk.folder, spec, result, f".{k}") for ((spec, result),) in trials]
         desk.keep(wanted, looks, (float(look_s[k]), max(total_s - float(look_s.sum()), 0.0)))
+    if failed:  # what failed does not count as done: the next call tries again
+        for ((_, result),) in trials:
+            desk.folder.forget(result)
+    return failed
+
+
+def _failure(folder: Folder, number: int, trials: Sequence[Sequence[Trial]]) -> str | None:
+    """Why a measure failed under the first seed where it did."""
+    for ((spec, result),) in trials:
+        with np.load(folder.trials / str(result.file), allow_pickle=False) as file:
+            if f"failed.{number}" in file.files:
+                return f"{file[f'failed.{number}']} (seed {spec.seed})"
+    return None
 
 
 def _runs(desk: Desk, results: Sequence[TrialResult]) -> RunsView:

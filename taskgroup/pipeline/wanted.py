@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, get_args
 
 import yaml
@@ -17,18 +17,24 @@ _ENTRY = re.compile(r"\s*(?P<method>[^(),\s]+)\s*(?:\((?P<options>.*)\))?\s*", r
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """One measure that was asked for.
+class Known:
+    """What there is to say of a measure without loading it, as plain data.
 
     Attributes:
         name: Method with the options that were named: ``cka(kernel=rbf)``.
-        measure: The method, ready to look.
-        options: All its options, as plain data.
+        options: All its options.
+        family: The package that it lies in.
+        sees: See :data:`taskgroup.measures.Sight`.
+        symmetric: Whether ``[i, j]`` equals ``[j, i]``.
+        meaning: What a value says.
     """
 
     name: str
-    measure: Measure
     options: dict[str, Any]
+    family: str
+    sees: str
+    symmetric: bool
+    meaning: str
 
     @property
     def file(self) -> str:
@@ -36,11 +42,21 @@ class Wanted:
         readable = re.sub(r"[^A-Za-z0-9._=-]+", "_", self.name).strip("_.")[:60]
         return readable if readable == self.name else f"{readable}-{digest([self.name, self.options], 6)}"
 
+
+@dataclass(frozen=True)
+class Wanted(Known):
+    """One measure that was asked for.
+
+    Attributes:
+        measure: The method, ready to look.
+    """
+
+    measure: Measure
+
     @property
-    def family(self) -> str:
-        """The package that the measure lies in."""
-        parts = type(self.measure).__module__.split(".")
-        return parts[2] if parts[:2] == ["taskgroup", "measures"] and len(parts) > 3 else parts[0]
+    def known(self) -> Known:
+        """The plain data alone."""
+        return Known(**{field.name: getattr(self, field.name) for field in fields(Known)})
 
 
 def parse_measures(text: str) -> list[dict[str, Any]]:
@@ -108,7 +124,7 @@ def wanted_measures(measures: Sequence[Mapping[str, Any]], configured: Mapping[s
     faults: list[str] = []
     found: dict[str, Wanted] = {}
     for options in measures:
-        name = _name(options)
+        name = name_of(options)
         if name in found:
             faults.append(f"measures: each should be named once, found `{name}` twice")
         elif options.get("method") not in MEASURES.names:
@@ -123,7 +139,8 @@ def wanted_measures(measures: Sequence[Mapping[str, Any]], configured: Mapping[s
     return list(found.values())
 
 
-def _name(options: Mapping[str, Any]) -> str:
+def name_of(options: Mapping[str, Any]) -> str:
+    """``cka(kernel=rbf)`` for ``{"method": "cka", "kernel": "rbf"}``: whoever asks for the same has the same name."""
     given = ", ".join(f"{key}={_short(value)}" for key, value in options.items() if key != "method")
     return f"{options.get('method')}({given})" if given else str(options.get("method"))
 
@@ -142,4 +159,10 @@ def _made(name: str, method: str, options: Mapping[str, Any], faults: list[str])
     if measure.sees not in get_args(Sight):
         faults.append(f"measure {name}: `sees` should be one of {', '.join(get_args(Sight))}, found `{measure.sees}`")
         return None
-    return Wanted(name, measure, measure.model_dump(mode="json"))
+    about = {key: getattr(measure, key) for key in ("sees", "symmetric", "meaning")}
+    return Wanted(name, measure.model_dump(mode="json"), _family(measure), **about, measure=measure)
+
+
+def _family(measure: Measure) -> str:
+    parts = type(measure).__module__.split(".")
+    return parts[2] if parts[:2] == ["taskgroup", "measures"] and len(parts) > 3 else parts[0]

@@ -1,7 +1,6 @@
 """The work of one trial: a pure function from its spec (and the job's prepared data) to its result."""
 
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import torch
 from taskgroup.core.trial import TrialResult, TrialSpec
 from taskgroup.nn.weights import load_weights, save_weights
 from taskgroup.pipeline.folder import Folder, write_arrays
-from taskgroup.pipeline.looks import look
+from taskgroup.pipeline.looks import in_words, look
 from taskgroup.pipeline.networks import make_network, train_network
 from taskgroup.pipeline.prepared import Prepared, load_prepared
 from taskgroup.training.loop import Trained
@@ -37,7 +36,7 @@ def run_trial(spec: TrialSpec, prepared: Prepared) -> TrialResult:
         with torch.random.fork_rng(devices=[]):
             result = work[spec.step](spec, prepared)
     except Exception as error:  # whatever a user's trunk raises belongs into the result, not into a retry
-        result = TrialResult(key=spec.key, state="failed", message=_where(error))
+        result = TrialResult(key=spec.key, state="failed", message=in_words(error))
     finally:
         torch.set_num_threads(n_threads)
     return result.model_copy(update={"seconds": time.perf_counter() - started})
@@ -49,14 +48,9 @@ def run_and_keep(spec_json: str, folder: Path) -> None:
     try:
         prepared = load_prepared(Folder(folder))
     except Exception as error:  # a user's function may raise anything
-        Folder(folder).keep(TrialResult(key=spec.key, state="failed", message=_where(error)))
+        Folder(folder).keep(TrialResult(key=spec.key, state="failed", message=in_words(error)))
     else:
         Folder(folder).keep(run_trial(spec, prepared))
-
-
-def _where(error: Exception) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})"
 
 
 def _measure(spec: TrialSpec, prepared: Prepared) -> TrialResult:

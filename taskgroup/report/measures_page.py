@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from taskgroup.core.comparison import Comparison, Measured
+from taskgroup.core.phases import CLEAR
 from taskgroup.core.text import printable
+from taskgroup.report.conflicts import conflict_table, conflicts_csv
 from taskgroup.report.measures_text import headline, seconds, signed
 from taskgroup.report.page import write_figure, write_html
 from taskgroup.report.plots.measures import draw_measures
@@ -31,10 +33,18 @@ _ALT = "Heatmaps of the centred affinity between tasks, one for each measure, al
 
 
 def write_measures_page(comparison: Comparison, folder: Path) -> Path:
-    """Write ``measures.html``, ``figures/measures.svg`` and ``.png``, and ``measures/why.csv`` into ``folder``."""
+    """Write ``measures.html``, ``figures/measures.svg`` and ``.png``, and ``measures/why.csv`` into ``folder``.
+
+    Where cosines were looked at, ``measures/conflicts.csv`` too.
+    """
     (folder / "measures").mkdir(parents=True, exist_ok=True)
     found = reasons(comparison)
     (folder / "measures" / "why.csv").write_text(reasons_csv(found), encoding="utf-8", newline="\n")
+    conflicts = folder / "measures" / "conflicts.csv"
+    if any(m.affinity.classes is not None for m in comparison.measured):
+        conflicts.write_text(conflicts_csv(comparison), encoding="utf-8", newline="\n")
+    else:
+        conflicts.unlink(missing_ok=True)
     picture = write_figure(draw_measures(comparison), "measures", _ALT, folder / "figures")
     return write_html("measures.html", _context(comparison, found, {"measures": picture}), folder)
 
@@ -53,7 +63,14 @@ def _context(comparison: Comparison, found: list[PairReasons], pictures: dict[st
         "reasons": [shown(pair) for pair in (told if len(comparison.tasks) <= N_WHOLE else told[:N_TOP])],
         "n_pairs": plural(len(found), "pair"),
         "n_silent": len(found) - len(told),
+        "conflicts": [(printable(m.name), conflict_table(m, N_TOP)) for m in comparison.measured if has_classes(m)],
+        "clear": CLEAR,
     }
+
+
+def has_classes(m: Measured) -> bool:
+    """Whether it looked at cosines, of two tasks at least."""
+    return m.affinity.classes is not None and not np.isnan(m.affinity.classes).all()
 
 
 def shown(pair: PairReasons) -> dict[str, Any]:

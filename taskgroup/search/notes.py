@@ -5,11 +5,12 @@ from functools import lru_cache
 
 from optuna.trial import FrozenTrial, TrialState
 
+from taskgroup.core.record import SEPARATE as SEPARATE
+from taskgroup.core.record import SHARED as SHARED
 from taskgroup.core.record import TrialRow
 from taskgroup.core.spec import Architecture, Cost
 from taskgroup.core.trial import Bar
 
-SHARED, SEPARATE = "all-shared", "all-separate"
 BASELINES = (SEPARATE, SHARED)
 
 

@@ -47,13 +47,20 @@ def test_agreement_of_phases_is_named() -> None:
 def test_shares_of_aligned_orthogonal_and_conflicting_looks() -> None:
     pair = np.array([0.5, 0.11, 0.1, -0.1, -0.5, NAN, NAN, NAN, -0.2])
     cosines = np.stack([np.full(9, NAN), pair, np.zeros(9), np.ones(9)], axis=1).reshape(9, 1, 2, 2)
-    shares = class_shares(cosines)
+    shares = class_shares([cosines])
     assert shares.shape == (3, 3, 1, 2, 2)
     expected = np.array([[2 / 3, 1 / 3, 0], [0, 1 / 2, 1 / 2], [0, 0, 1]])
     np.testing.assert_allclose(shares[:, :, 0, 0, 1], expected)
     assert np.isnan(shares[:, :, 0, 0, 0]).all()
     np.testing.assert_array_equal(shares[1, :, 0, 1, 0], [0, 1, 0])
-    np.testing.assert_allclose(class_shares(cosines, 0.3)[0, :, 0, 0, 1], [1 / 3, 2 / 3, 0])
+    np.testing.assert_allclose(class_shares([cosines], 0.3)[0, :, 0, 0, 1], [1 / 3, 2 / 3, 0])
+
+
+def test_looks_of_all_seeds_count_the_same_each_in_its_phase() -> None:
+    """One seed of three looks and one of six: early is the first look of the one and the first two of the other."""
+    short, long = (np.array(looks).reshape(-1, 1, 1, 1) for looks in ([1.0, 0, 0], [-1.0, -1, 0, NAN, 1, 1]))
+    shares = class_shares([short, long])[:, :, 0, 0, 0]
+    np.testing.assert_allclose(shares, np.array([[1 / 3, 0, 2 / 3], [0, 1, 0], [2 / 3, 1 / 3, 0]]))
 
 
 def test_lowest_weighs_tasks_by_their_own_error() -> None:

@@ -43,7 +43,7 @@ def test_commands_of_the_readme_run(tmp_path: Path) -> None:
     assert len(lines) >= 5
     for line in lines:
         words = shlex.split(line, comments=True)
-        if words[1] == "run":
+        if words[1] in ("run", "measure"):  # both in one folder, so with the same config
             words += ["--set", "train.steps=40", "--set", "confirm.seeds=2", "--set", "confirm.finalists=1"]
         command = [str(Path(sys.executable).parent / words[0]), *words[1:]]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

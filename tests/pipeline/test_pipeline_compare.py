@@ -1,11 +1,16 @@
 """Measures side by side: every kind of sight in few trainings, kept, gone on with, and held against gains."""
 
 import itertools
+import os
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
+import yaml
 from test_pipeline_plan import Interrupting
 from tiny_jobs import SPACE, STAGES, make_folder, make_problem, make_trunk, trial
 
@@ -18,8 +23,13 @@ from taskgroup.core.topology import Topology
 from taskgroup.core.trial import TrialResult
 from taskgroup.errors import ConflictError, InputError, TrialError
 from taskgroup.measures import MEASURES
+from taskgroup.pipeline.compared import finished_comparison
+from taskgroup.pipeline.config import load_config
+from taskgroup.pipeline.desk import Desk
 from taskgroup.pipeline.folder import Folder
 from taskgroup.pipeline.gains import gains_from_trials
+from taskgroup.pipeline.looks import Together
+from taskgroup.pipeline.progress import Silent
 from taskgroup.pipeline.rounds import pair_topology, rounds, runs_view
 from taskgroup.pipeline.wanted import parse_measures, wanted_measures
 from taskgroup.pipeline.work import run_trial
@@ -40,6 +50,18 @@ class Failing(Frozen):
         raise RuntimeError("out of rows")
 
 
+class Stumbling(Failing):
+    """A measure that fails at its second look at a training."""
+
+    method: Literal["stumbling"] = "stumbling"  # type: ignore[assignment]
+    sees: ClassVar[str] = "probe"
+
+    def __call__(self, view: Any) -> Any:
+        if view.number:
+            raise RuntimeError("lost its way")
+        return np.zeros((3, 3, 3))
+
+
 class Blind(Failing):
     """A measure of no known sight."""
 
@@ -50,6 +72,7 @@ class Blind(Failing):
 @pytest.fixture(autouse=True)
 def _local_measures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MEASURES._entries, "failing", f"{__name__}:Failing")
+    monkeypatch.setitem(MEASURES._entries, "stumbling", f"{__name__}:Stumbling")
     monkeypatch.setitem(MEASURES._entries, "blind", f"{__name__}:Blind")
 
 
@@ -60,7 +83,7 @@ def no_page(comparison: Comparison, folder: Path) -> None:
 @pytest.fixture
 def no_report(measured: tuple[Path, Comparison], monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures take longer than these trainings; one comparison has them."""
-    monkeypatch.setattr("taskgroup.pipeline.compare.write_comparison", no_page)
+    monkeypatch.setattr("taskgroup.pipeline.compared.write_comparison", no_page)
     monkeypatch.setattr("taskgroup.pipeline.job.write_report", lambda *_: None)
 
 
@@ -262,6 +285,68 @@ def test_few_trainings_serve_many_measures(measured: tuple[Path, Comparison]) ->
     assert len(list((measured[0] / "trials").glob("*.json"))) == 2 * (1 + 1 + 1 + 1 + 4)
 
 
+def test_classes_of_cosines_are_kept_by_phase(measured: tuple[Path, Comparison]) -> None:
+    """Looks at steps 0, 4 and 8, one a phase, under two seeds."""
+    folder, comparison = measured
+    assert comparison.affinities["gradient_dot"].classes is None
+    found = Folder(folder).affinity("measures/gradient_cosine")
+    assert found.classes is not None
+    assert found.classes.shape == (3, 3, *found.values.shape)
+    assert found.phases is not None
+    known = ~np.isnan(found.classes)
+    assert set(np.unique(found.classes[known])) <= {0.0, 0.5, 1.0}
+    np.testing.assert_allclose(found.classes.sum(axis=1)[~np.isnan(found.phases)], 1.0)
+    assert (found.classes[:, 0][found.phases > 0.55] > 0).all()  # the mean of two is over a half: one is aligned
+    assert "<h2>Conflicts over time</h2>" in (folder / "measures.html").read_text()
+    assert (folder / "measures" / "conflicts.csv").read_text().startswith("measure,stage,task_a,task_b,early_aligned")
+
+
+@pytest.mark.usefixtures("no_report")
+def test_what_is_there_is_shown_without_torch(tmp_path: Path) -> None:
+    """And without the libraries of the measures; a file is read again, and a difference in seeds is seen."""
+    asked = "gradient_cosine,label_information,cka(kernel=rbf),given(path=mine.csv)"
+    config = {
+        "problem": {"source": "bundled", "name": "linnerud"},
+        "trunk": {"name": "mlp", "width": 4, "depth": 2},
+        **{k: v for k, v in SPACE.items() if k != "name"},
+        "name": "quick",
+    }
+    path = tmp_path / "quick.yaml"
+    path.write_text(yaml.safe_dump(config))
+    matrix = "source,weight,waist,pulse\nweight,,{},1\nwaist,2,,3\npulse,4,5,\n"
+    (tmp_path / "mine.csv").write_text(matrix.format(0))
+    first = taskgroup.measure(space=path, measures=asked, out=tmp_path / "job")
+    code = (
+        "import sys; from taskgroup.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as stop: assert not stop.code, stop.code\n"
+        "print(sorted({'torch', 'optuna', 'pandas', 'sklearn', 'matplotlib'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code, "measure", str(path), "--out", str(tmp_path / "job"), "--with", asked]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "NO_COLOR": "1"})
+    assert done.stdout.startswith("quick: 4 measures of affinity, 3 tasks\n")
+    assert done.stdout.splitlines()[-1] == "[]"
+    (tmp_path / "mine.csv").write_text(matrix.format(7))
+    desk = Desk(load_config(path), Folder(tmp_path / "job"), tmp_path, 1)
+    found = finished_comparison(desk, parse_measures(asked), Silent())
+    assert found is not None
+    assert found.affinities["given(path=mine.csv)"].slice()[0, 1] == 7
+    for m, before in zip(found.measured[:3], first.measured[:3], strict=True):
+        assert (m.name, m.family, m.meaning, m.symmetric) == (
+            before.name,
+            before.family,
+            before.meaning,
+            before.symmetric,
+        )
+        np.testing.assert_array_equal(m.affinity.values, before.affinity.values)
+    for left in ("gradient_cosine,rsa", "cka", "cka(kernel=rbf),cka(kernel=rbf)", "cka(kernl=rbf)"):
+        assert finished_comparison(desk, parse_measures(left), Silent()) is None
+    assert finished_comparison(replace(desk, n_seeds=2), parse_measures(asked), Silent()) is None
+    other = load_config(path, ["train.lr=0.1"])
+    assert finished_comparison(replace(desk, config=other), parse_measures(asked), Silent()) is None
+    assert finished_comparison(replace(desk, folder=Folder(tmp_path)), parse_measures(asked), Silent()) is None
+
+
 def test_pairs_are_gains_of_the_errors_that_were_trained(measured: tuple[Path, Comparison]) -> None:
     folder, comparison = measured
     assert comparison.gains is not None
@@ -342,9 +427,49 @@ def test_other_data_and_a_folder_in_use_are_refused(measured: tuple[Path, Compar
 
 
 @pytest.mark.usefixtures("no_report")
-def test_a_measure_that_fails_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TrialError, match="RuntimeError: failing: out of rows"):
-        again(tmp_path, "failing,label_correlation")
+@pytest.mark.parametrize(
+    ("measures", "words"),
+    [
+        ("failing", r"measure failing failed: RuntimeError: failing: out of rows \(.*, line \d+\) \(seed \d+\)$"),
+        ("failing,label_correlation", r"RuntimeError: failing: out of rows .*; 1 other measure kept$"),
+        (
+            "stumbling,gradient_dot,failing",
+            "stumbling: lost its way .*; measure failing failed.*; 1 other measure kept$",
+        ),
+    ],
+)
+def test_a_measure_that_fails_is_named_and_the_others_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measures: str, words: str
+) -> None:
+    with pytest.raises(TrialError, match=words):
+        again(tmp_path, measures)
+    others = [name for name in measures.split(",") if name not in ("failing", "stumbling")]
+    assert [path.stem for path in (tmp_path / "measures").glob("*.npz")] == others
+    sights = count_trials(monkeypatch)
+    if others:
+        alone = again(tmp_path / "alone", others)
+        del sights[:]
+        found = again(tmp_path, others)
+        assert sights == []
+        np.testing.assert_array_equal(found.affinities[others[0]].values, alone.affinities[others[0]].values)
+    with pytest.raises(TrialError, match="failed: RuntimeError"):
+        again(tmp_path, measures)
+    assert sights  # a failure does not count as done
+
+
+@pytest.mark.usefixtures("no_report")
+def test_a_training_ends_where_no_measure_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    inner = Together.before_step
+
+    def counted(self: Together, step: int, *rest: Any) -> None:
+        steps.append(step)
+        inner(self, step, *rest)
+
+    monkeypatch.setattr(Together, "before_step", counted)
+    with pytest.raises(TrialError, match="lost its way"):
+        again(tmp_path, "stumbling", seeds=1)
+    assert steps == [0, 1, 2, 3, 4]  # it looks at every fourth of twelve
 
 
 @pytest.mark.usefixtures("no_report")

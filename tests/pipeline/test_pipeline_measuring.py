@@ -92,7 +92,8 @@ def test_a_pair_never_seen_together_is_unknown() -> None:
     assert np.isnan(affinity.slice()[0, 1])
     assert affinity.counts[-1, 0, 1] == 0
     assert affinity.provenance["unknown_pairs"] == 1  # c and d have one direction
-    assert "1 pairs of tasks never seen together" in summary(affinity, [seed_of()])
+    assert "30 looks at 5 tasks, 1 stage; " in summary(affinity, [seed_of()])
+    assert "; 1 pair of tasks never seen together" in summary(affinity, [seed_of()])
 
 
 def test_common_rows_are_shares_of_the_targets_rows() -> None:

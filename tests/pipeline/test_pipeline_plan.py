@@ -148,6 +148,37 @@ def test_two_tasks(tmp_path: Path) -> None:
     assert found.spec.evidence is not None
 
 
+def test_gains_of_trained_pairs_as_the_jobs_own_affinity(tmp_path: Path) -> None:
+    space = {**SMALL, "measure": {"seeds": 2, "affinity": {"method": "pairs"}}}
+    found = taskgroup.plan(make_problem(), space, out=tmp_path)
+    assert found.affinity.provenance["method"] == "pairs"
+    assert np.isfinite(found.affinity.slice()[~np.eye(3, dtype=bool)]).all()
+    kept = Folder(tmp_path).affinity("measures/pairs")
+    np.testing.assert_array_equal(found.affinity.values, kept.values)
+    assert found.affinity.counts.max() == 2
+    trials = [json.loads(path.read_text()) for path in (tmp_path / "trials").glob("*.json")]
+    rows = Folder(tmp_path).rows()
+    n_others = sum(bool(row.errors) and not row.origin.startswith("repeat") for row in rows)
+    assert len([t for t in trials if t["file"] and t["file"].endswith(".npz")]) == 2 * 4
+    assert n_others == 4
+
+
+def test_a_matrix_of_ones_own_as_the_jobs_own_affinity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No training before the search, and its groups are those of the file: sum helps third, and third sum."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.csv").write_text("source,sum,sign,third\nsum,,0,2\nsign,0,,0\nthird,3,0,\n")
+    space = {**SMALL, "measure": {"affinity": {"method": "given", "path": "mine.csv"}}}
+    found = taskgroup.plan(make_problem(), space, out=tmp_path / "job")
+    assert (found.affinity.slice()[0, 2], found.affinity.slice()[2, 0]) == (2.0, 3.0)
+    assert found.affinity.provenance["method"] == "given"
+    assert not list((tmp_path / "job" / "trials").glob("*.npz"))
+    groupings = [p.grouping.groups for p in found.proposals.proposals if len(p.grouping) == 2]
+    assert all(
+        {frozenset(g) for g in groups} == {frozenset({"sum", "third"}), frozenset({"sign"})} for groups in groupings
+    )
+    assert groupings
+
+
 def test_a_limit_of_one_leads_to_sharing_everything(tmp_path: Path) -> None:
     found = taskgroup.plan(make_problem(), {**SMALL, "limits": {"macs_ratio": 1}}, out=tmp_path)
     assert found.spec.architecture.topology.is_shared
@@ -166,7 +197,7 @@ def test_no_stage_for_adapters_is_none_and_not_all(tmp_path: Path) -> None:
 
 
 def test_a_candidate_that_fails_is_a_row_and_a_baseline_that_fails_ends_the_job(tmp_path: Path) -> None:
-    with pytest.raises(TrialError, match=r"measure trial \w+ \(seed \d+\) failed: RuntimeError: the pump is broken"):
+    with pytest.raises(TrialError, match=r"measure trial \w+ \(seed \d+\) failed: RuntimeError: lookahead: the pump"):
         taskgroup.plan(make_problem(trunk=make_trunk(broken=True)), SMALL, out=tmp_path)
     assert Folder(tmp_path).state()["state"] == "running"
 

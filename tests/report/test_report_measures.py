@@ -14,6 +14,7 @@ from taskgroup.core.affinity import TRUNK, Affinity
 from taskgroup.core.comparison import Comparison, Measured
 from taskgroup.core.reliability import centred_rank_agreement
 from taskgroup.report import comparison_summary, write_comparison
+from taskgroup.report.conflicts import conflict_table
 from taskgroup.report.measures_page import agreement_table
 from taskgroup.report.measures_text import headline, seconds, signed
 from taskgroup.report.plots.measures import draw_measures, task_order
@@ -213,6 +214,41 @@ def test_of_many_tasks_the_clearest_pairs_are_shown(tmp_path: Path) -> None:
     assert why.count('<th scope="row"') == 40
     assert "40 of 91 pairs" in text
     assert page.tags.count("table") == 3
+
+
+def with_classes(affinity: Affinity, shares: Matrix) -> Affinity:
+    """``shares`` of tasks 0 and 1, by phase and class; tasks 0 and 2 conflict always, others were never seen."""
+    n = len(affinity.tasks)
+    classes = np.full((3, 3, len(affinity.stages), n, n), np.nan)
+    classes[..., 0, 1] = classes[..., 1, 0] = shares[:, :, None]
+    classes[..., 0, 2] = classes[..., 2, 0] = np.array([0.0, 0.0, 1.0])[:, None]
+    return replace(affinity, classes=classes)
+
+
+SHARES = np.array([[0.5, 0.25, 0.25], [np.nan] * 3, [0.0, 0.125, 0.875]])
+
+
+def test_conflicts_are_shown_by_phase_and_kept_of_every_stage(tmp_path: Path) -> None:
+    affinity = with_classes(affinity_of(planted(4.0)), SHARES)
+    comparison = comparison_of(measure_of("cosine", affinity), measure_of("other", affinity_of(planted(1.0))))
+    sheet = conflict_table(comparison.measured[0], 40)
+    assert sheet.head[1:4] == ("conflicting early", "conflicting middle", "conflicting late")
+    assert sheet.head[4:] == ("aligned early", "aligned middle", "aligned late")
+    assert sheet.rows == [
+        ("a and c", "100 %", "100 %", "100 %", "0 %", "0 %", "0 %"),
+        ("a and b", "25 %", DASH, "88 %", "50 %", DASH, "0 %"),
+    ]
+    assert conflict_table(comparison.measured[0], 1).rows == sheet.rows[:1]
+    text, page = page_of(comparison, tmp_path)
+    assert text.count('<section id="conflicts">') == 1
+    assert page.tags.count("table") == 4
+    kept = list(csv.reader(io.StringIO((tmp_path / "measures" / "conflicts.csv").read_text())))
+    assert kept[0][:4] == ["measure", "stage", "task_a", "task_b"]
+    assert kept[0][4:7] == ["early_aligned", "early_orthogonal", "early_conflicting"]
+    assert kept[1] == ["cosine", "one", "a", "b", "0.5", "0.25", "0.25", "", "", "", "0", "0.125", "0.875"]
+    assert [line[1:4] for line in kept[2:]] == [["one", "a", "c"], [TRUNK, "a", "b"], [TRUNK, "a", "c"]]
+    page_of(comparison_of(comparison.measured[1]), tmp_path)
+    assert not (tmp_path / "measures" / "conflicts.csv").exists()
 
 
 def test_text_of_users_is_escaped(tmp_path: Path) -> None:

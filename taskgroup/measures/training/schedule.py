@@ -21,7 +21,7 @@ def look_cost(measure: object, tower: Tower | None, n_tasks: int) -> float:
     """
     mode = measure.mode if isinstance(measure, Lookahead) else "first_order"
     plain = tower is not None and tower.plain
-    first = 1.2 + 0.02 * n_tasks if plain else 0.5 + 0.5 * n_tasks
+    first = 1.5 + 0.025 * n_tasks if plain else 0.5 + 0.5 * n_tasks
     exact = 1.5 + 0.05 * n_tasks if plain else 0.5 + 0.85 * n_tasks
     if isinstance(measure, Lookahead) and mode == "sampled":
         if measure.sample == "signs":
