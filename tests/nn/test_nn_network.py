@@ -207,7 +207,9 @@ def test_a_helper_reads_what_reaches_the_head_it_goes_along_with() -> None:
     network, rows = awake(network_of(HELPED)), ROWS["mlp"]
     with torch.no_grad():
         for helper, own in ((4, NAMES.index("c")), (5, NAMES.index("a"))):  # the same head on the same features
-            for mine, other in zip(part(network.heads, helper).parameters(), part(network.heads, own).parameters()):
+            for mine, other in zip(
+                part(network.heads, helper).parameters(), part(network.heads, own).parameters(), strict=True
+            ):
                 mine.copy_(other[:1].expand_as(mine))
     full = network(rows, helpers=True)
     close({"c": full["a@c"], "a": full["b@a"][:, 1:2]}, {"c": full["c"][:, :1], "a": full["a"]})

@@ -29,7 +29,7 @@ class Lookahead(Stepping):
       ``Σ s_k g_k / √L_k``, times ``√L_i``, is an unbiased estimate of the first order whose cost knows no number of
       tasks; ``sample: sources`` takes exact steps on a few random sources, the others are unknown in that look.
     - ``auto``: first order, checked at every fourth look by exact steps on two sources; where their self-affinity is
-      below ``guard`` of the first order's (λ), looks are exact until the next check.
+      on average below ``guard`` of the first order's (λ), looks are exact until the next check.
 
     Cost, in plain training steps (see ``results/bench/lookahead.md``): on chains of linear layers first order is 1 to
     2 at up to 27 tasks and exact 2 to 3; elsewhere first order takes one backward per task, exact a forward besides.
@@ -114,10 +114,12 @@ class Lookahead(Stepping):
             usable = sorted((k for k in range(len(own)) if own[k] > 0), key=lambda k: float(own[k]))
             if not usable:
                 return False
-            chosen = sorted({usable[-1], usable[(len(usable) - 1) // 2]})  # the steepest and the median task
+            chosen = sorted(
+                {usable[len(usable) // 3], usable[2 * len(usable) // 3]}
+            )  # neither the flattest nor the steepest
             found = self._decrease(crossing, eta, probe.stages, chosen)
             ratios = torch.stack([found[k, task] / own[task] for k, task in enumerate(chosen)])
-            probe.memory["lambda"] = float(ratios.nan_to_num(nan=0.0).min())
+            probe.memory["lambda"] = float(ratios.nan_to_num(nan=0.0).mean())
         probe.facts["lambda"] = probe.memory["lambda"]
         probe.facts["exact"] = float(probe.memory["lambda"] < self.guard)
         return probe.memory["lambda"] < self.guard

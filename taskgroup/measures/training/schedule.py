@@ -21,13 +21,13 @@ def look_cost(measure: object, tower: Tower | None, n_tasks: int) -> float:
     """
     mode = measure.mode if isinstance(measure, Lookahead) else "first_order"
     plain = tower is not None and tower.plain
-    first = 1.5 + 0.025 * n_tasks if plain else 0.5 + 0.5 * n_tasks
-    exact = 1.5 + 0.05 * n_tasks if plain else 0.5 + 0.85 * n_tasks
+    first = 1.45 if plain else 0.5 + 0.5 * n_tasks
+    exact = min(3.0 + 0.04 * n_tasks, 12.0) if plain else 0.5 + 0.8 * n_tasks
     if isinstance(measure, Lookahead) and mode == "sampled":
         if measure.sample == "signs":
             return measure.draws * (1.0 + 0.5 * (1 + len(tower.stages) if tower else 4))
         return first + measure.draws * 0.3
-    return {"exact": exact, "auto": first + 0.6 / GUARD_EVERY}.get(mode, first)
+    return {"exact": exact, "auto": first + 0.8 / GUARD_EVERY}.get(mode, first)
 
 
 def looks_every(cost: float, n_steps: int, overhead: float, min_looks: int) -> int:
