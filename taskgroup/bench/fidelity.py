@@ -7,9 +7,21 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
-from taskgroup.bench.ways import BATCH, LR, N_STEPS, OURS, PUBLISHED, WAYS, cadences, network_of, rows_of
+from taskgroup.bench.ways import (
+    BATCH,
+    LR,
+    N_STEPS,
+    OURS,
+    PUBLISHED,
+    TORCHJD,
+    WAYS,
+    Way,
+    cadences,
+    network_of,
+    rows_of,
+)
 from taskgroup.core.affinity import TRUNK, Affinity
-from taskgroup.core.averaging import average
+from taskgroup.core.averaging import Average, average
 from taskgroup.core.reliability import centred_rank_agreement, split_half
 from taskgroup.core.trial import TrainOptions
 from taskgroup.groupers.hierarchical import Hierarchical
@@ -25,8 +37,8 @@ def steps_of(model: str, count: int, *, quick: bool) -> int:
     if quick:
         return 40
     if model == "mlp":
-        return {27: 600, 159: 300, 617: 100}.get(count, N_STEPS)
-    return {5: 250, 12: 150, 27: 80}.get(count, 0)
+        return {27: 600, 159: 240, 617: 80}.get(count, N_STEPS)
+    return {5: 150, 12: 100, 27: 60}.get(count, 0)
 
 
 def samples_of(problem: Problem, n_steps: int) -> dict[str, Array]:
@@ -39,15 +51,18 @@ def samples_of(problem: Problem, n_steps: int) -> dict[str, Array]:
     everything = tower.plain and len(problem.tasks) <= 27
     ways = [way for way in (PUBLISHED, *OURS) if everything or way.name in ("exact", "first_order", "auto")]
     looking = [
-        Sampling(network, problem.tasks, way.measure, min(cadences(problem, way)))
-        for way in ways
-        if way.measure is not None
+        Sampling(network, problem.tasks, way.measure, _densest(problem, way)) for way in ways if way.measure is not None
     ]
     options = TrainOptions(steps=n_steps, batch_size=BATCH, lr=LR, n_checks=1)
     with torch.random.fork_rng(devices=[]):
         train(network, problem.tasks, rows, rows_of(problem, VAL), options, 0, looking)
     found = {way.name: np.stack([s[-1] for s in at.samples]) for way, at in zip(ways, looking, strict=True)}
     return {**found, "torchjd": found["first_order"]}
+
+
+def _densest(problem: Problem, way: Way) -> int:
+    """Steps between two of the looks that are kept, from which every cadence is taken at several offsets."""
+    return 1 if way in (TORCHJD, OURS[-1]) else min(cadences(problem, way))
 
 
 def fidelities(problem: Problem, n_steps: int) -> dict[str, Any]:
@@ -65,13 +80,14 @@ def fidelities(problem: Problem, n_steps: int) -> dict[str, Any]:
         "ari_of_halves": same_grouping(*halves),
     }
     for way in WAYS:
-        densest = min(cadences(problem, way))
         for every in cadences(problem, way) if way.name in samples else ():
-            step = every if way.name == "torchjd" else every // densest
-            mine = average(samples[way.name][::step], "mean" if way.plain_mean else "trimmed")
+            step = every // _densest(problem, way)
+            offsets = range(0, step, max(1, step // 5))
+            how: Average = "mean" if way.plain_mean else "trimmed"
+            mine = [average(samples[way.name][offset::step], how) for offset in offsets]
             found[f"{way.name} {every}"] = {
-                "fidelity": centred_rank_agreement(mine, matrix) / reliability,
-                "ari": same_grouping(matrix, mine),
+                "fidelity": float(np.mean([centred_rank_agreement(m, matrix) for m in mine])) / reliability,
+                "ari": float(np.mean([same_grouping(matrix, m) for m in mine])),
             }
     return found
 

@@ -28,7 +28,8 @@ What a look costs, how far it can be trusted, and what it needs, on one CPU thre
 - `phase_ratio`: the whole phase over the same training without looks, `1 + step_ratio / every`.
 - `fidelity`: rank correlation, per-target centred, of the averaged matrix with the exact one averaged over *all* steps
   (10 % trimmed mean), over that matrix's own split-half reliability. Above 1 is possible: the estimate saw the same
-  steps as the reference. Empty where the reference would take hours.
+  steps as the reference. Where a cadence leaves a choice it is the mean over up to five offsets. Empty where the
+  reference would take hours.
 - `ari`: agreement of the groupings (average linkage, cut into 2 to 6 groups; mean) with those from the reference;
   `ari_of_halves` that of the two halves of the reference itself, which is what can be asked for.
 - `memory_ratio`: growth of the resident memory in one step with a look over that in a plain step.
