@@ -38,6 +38,8 @@ check: $(READY)  ## style, types and floors only
 
 bench: $(READY)  ## every benchmark; writes results/bench
 	$(BIN)/taskgroup bench digits
+	$(BIN)/taskgroup bench lookahead
+	$(BIN)/taskgroup bench affinity
 
 lock: $(READY)  ## renew constraints.txt from .venv
 	{ head -1 constraints.txt; $(PIP) freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.new && mv constraints.new constraints.txt
