@@ -84,7 +84,7 @@ def test_a_missing_source_names_the_choice() -> None:
             "mse, mae, huber",
         ),
         ({"source": "table", "path": "a.csv", "tasks": {"a": {"kid": "binary"}}}, "did you mean `kind`?"),
-        ({"source": "table", "path": "a.csv", "tasks": {}}, "at least 1 item"),
+        ({"source": "table", "path": "a.csv", "tasks": {}}, "at least 1 entry"),
         (
             {"source": "table", "path": "a.csv", "tasks": TASKS, "categorical": ["x"], "tokens": True},
             "neither shape nor",
