@@ -62,7 +62,7 @@ class Lookahead(Stepping):
     per_stage: Literal["exact", "first_order"] = "first_order"
     sample: Literal["signs", "sources"] = "signs"
     draws: int = Field(default=4, ge=1)
-    guard: float = Field(default=0.8, gt=0, le=1)
+    guard: float = Field(default=0.9, gt=0, le=1)
 
     def __call__(self, probe: Probe) -> NDArray[np.float64]:
         """See :class:`taskgroup.measures.Measure`."""
