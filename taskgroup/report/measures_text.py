@@ -4,11 +4,15 @@ import math
 import textwrap
 from pathlib import Path
 
+import numpy as np
+
 from taskgroup.core.comparison import Comparison, Measured
 from taskgroup.core.text import printable
 from taskgroup.report.summary import WIDTH, aligned, indented
 from taskgroup.report.text import DASH, plural, shorten
 
+Z90 = 1.645
+"""Half-width of a 90 % interval in standard errors."""
 _FILES = (
     ("measures.html", "the measures side by side, opens in any browser"),
     ("measures", "each measure's matrices, and why.csv: reasons for and against every pair"),
@@ -45,11 +49,29 @@ def headline(comparison: Comparison) -> str:
         if not math.isnan(agreement := comparison.agreement_with_gains(m.name))
     ]
     if not ranked:
-        return "None of the measures could be held against measured gains."
-    best, name = max(ranked)
+        only = comparison.gains is not None and len(comparison.measured) == 1
+        return "These are the gains." if only else "None of the measures could be held against measured gains."
+    best = max(ranked)[0]
+    names = [printable(name) for agreement, name in ranked if signed(agreement) == signed(best)]
     if best <= 0:
-        return f"No measure agrees with the measured gains; the best is {printable(name)} ({signed(best)})."
-    return f"{printable(name)} agrees best with the measured gains: rank correlation {signed(best)}."
+        return f"No measure agrees with the measured gains; the best is {' and '.join(names)} ({signed(best)})."
+    verb = "agrees" if len(names) == 1 else "agree"
+    found = f"{' and '.join(names)} {verb} best with the measured gains: rank correlation {signed(best)}."
+    return " ".join([found, *_doubts(comparison)])
+
+
+def _doubts(comparison: Comparison) -> list[str]:
+    """A sentence where few gains are clear of zero: one in ten would be by chance."""
+    assert comparison.gains is not None
+    gains = comparison.gains.centred(), comparison.gains.centred_stderr()
+    known = np.isfinite(gains[0]) & np.isfinite(gains[1])
+    clear = int((np.abs(gains[0][known]) > Z90 * gains[1][known]).sum())
+    if not known.any() or clear > 0.2 * known.sum():
+        return []
+    return [
+        f"But only {clear} of {int(known.sum())} gains can be told from their column's mean, so that may be chance; "
+        "more seeds (--seeds) would tell."
+    ]
 
 
 def signed(value: float | None) -> str:

@@ -324,3 +324,22 @@ def test_a_headline_that_finds_no_agreement() -> None:
     assert headline(against).startswith("No measure agrees with the measured gains; the best is m (-")
     with_it = comparison_of(measure_of("m", affinity_of(2 * gains.slice())), gains=gains)
     assert headline(with_it) == "m agrees best with the measured gains: rank correlation +1.00."
+
+
+@pytest.mark.parametrize(("stderr", "doubtful"), [(0.001, False), (50.0, True)])
+def test_a_headline_doubts_gains_that_are_noise(stderr: float, doubtful: bool) -> None:
+    matrix = np.random.default_rng(0).normal(size=(4, 4))
+    compared = comparison_of(measure_of("m", affinity_of(matrix)), gains=affinity_of(matrix, stderr))
+    assert ("But only 0 of 12 gains" in headline(compared)) is doubtful
+
+
+def test_a_headline_names_all_that_agree_best() -> None:
+    matrix = np.random.default_rng(0).normal(size=(4, 4))
+    twins = [measure_of(name, affinity_of(k * matrix)) for k, name in ((1, "a"), (3, "b"))]
+    compared = comparison_of(*twins, gains=affinity_of(matrix, 0.001))
+    assert headline(compared) == "a and b agree best with the measured gains: rank correlation +1.00."
+
+
+def test_gains_alone_are_not_held_against_themselves() -> None:
+    gains = affinity_of(np.random.default_rng(0).normal(size=(4, 4)))
+    assert headline(comparison_of(measure_of("pairs", gains), gains=gains)) == "These are the gains."
