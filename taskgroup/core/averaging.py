@@ -49,11 +49,6 @@ def average(samples: Array, how: Average = "trimmed", trim: float = 0.1) -> Arra
     return np.where(n_kept > 0, total / np.maximum(n_kept, 1), np.nan)
 
 
-def trimmed_mean(samples: Array, trim: float) -> Array:
-    """:func:`average` of kind ``trimmed``."""
-    return average(samples, "trimmed", trim)
-
-
 def clipped(samples: Array, trim: float) -> Array:
     """Samples with the share ``trim`` at each end of axis 0 set to the nearest one kept (winsorized); NaN stay."""
     n_seen = (~np.isnan(samples)).sum(axis=0)

@@ -11,7 +11,6 @@ from taskgroup.core.averaging import (
     clipped,
     correlation_time,
     estimate,
-    trimmed_mean,
 )
 
 NAN = float("nan")
@@ -35,10 +34,10 @@ def steps(rng: np.random.Generator, n: int, shape: tuple[int, ...], correlation:
 
 def test_trimmed_mean_cuts_both_ends() -> None:
     samples = np.array([100.0, 1, 2, 3, 4, 5, 6, 7, 8, -100])
-    assert trimmed_mean(samples, 0.1) == 4.5
-    assert trimmed_mean(samples, 0.4) == 4.5  # the middle two, 4 and 5
-    assert trimmed_mean(samples, 0.0) == pytest.approx(3.6)
-    assert trimmed_mean(samples, 0.05) == pytest.approx(3.6)  # half a sample is not cut
+    assert average(samples, "trimmed", 0.1) == 4.5
+    assert average(samples, "trimmed", 0.4) == 4.5  # the middle two, 4 and 5
+    assert average(samples, "trimmed", 0.0) == pytest.approx(3.6)
+    assert average(samples, "trimmed", 0.05) == pytest.approx(3.6)  # half a sample is not cut
 
 
 def test_what_was_not_seen_is_left_out() -> None:
