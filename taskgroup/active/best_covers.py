@@ -13,8 +13,8 @@ Rows = NDArray[np.bool_]
 
 EXACT_TASKS = 8
 """Up to so many tasks the covers are solved exactly; with more, greedily and by exchanges."""
-CHUNK = 4_000_000
-"""Numbers held at once while exchanging."""
+CHUNK = 200_000
+"""Numbers worked on at once while exchanging: what stays in a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -87,51 +87,49 @@ def _sets_with_last(state: int) -> NDArray[np.int64]:
 def _exchanged(errors: Array, max_networks: int) -> Best:
     """Greedy choice, then one round of exchanges of each network, for every budget; the next budget starts from it."""
     n, n_groups, n_tasks = errors.shape
-    worst = np.where(np.isfinite(errors), errors, -np.inf).max(axis=1)
-    least = np.where(np.isfinite(errors), errors, np.inf).min(axis=1)
+    known = np.isfinite(errors)
+    worst = np.where(known, errors, -np.inf).max(axis=1)
+    least = np.where(known, errors, np.inf).min(axis=1)
     unserved = worst + 10.0 * (worst - least) + 1e-12  # dearer than any network, so that tasks are served first
-    finite = np.where(np.isfinite(errors), errors, unserved[:, None, :])
+    by_task = np.where(known, errors, unserved[:, None, :]).transpose(2, 0, 1)
     step = max(1, CHUNK // (n_groups * n_tasks))
-    uses, totals = [], []
-    for start in range(0, n, step):
-        part = slice(start, start + step)
-        found = _greedy(finite[part], unserved[part], max_networks)
-        uses.append(found.uses)
-        totals.append(found.totals)
-    return Best(np.concatenate(uses), np.concatenate(totals))
+    found = [
+        _greedy(np.ascontiguousarray(by_task[:, start : start + step]), unserved[start : start + step].T, max_networks)
+        for start in range(0, n, step)
+    ]
+    return Best(np.concatenate([best.uses for best in found]), np.concatenate([best.totals for best in found]))
 
 
 def _greedy(errors: Array, unserved: Array, max_networks: int) -> Best:
-    n, n_groups, n_tasks = errors.shape
-    tables = np.arange(n)
-    chosen = np.empty((n, 0), dtype=np.int64)
+    """The covers of a chunk of tables; ``errors`` has shape ``(T, n, G)`` here, ``unserved`` ``(T, n)``."""
+    _, n, n_groups = errors.shape
+    chosen = np.empty((0, n), dtype=np.int64)
     uses = np.zeros((n, max_networks, n_groups), dtype=bool)
     totals = np.full((n, max_networks), np.inf)
     for k in range(max_networks):
-        chosen = np.concatenate([chosen, _best_addition(errors, _served(errors, chosen, unserved))[:, None]], axis=1)
+        chosen = np.concatenate([chosen, _best_addition(errors, _served(errors, chosen, unserved))[None]])
         for slot in range(k + 1 if k else 0):
-            others = np.delete(chosen, slot, axis=1)
-            chosen[:, slot] = _best_addition(errors, _served(errors, others, unserved))
+            others = np.delete(chosen, slot, axis=0)
+            chosen[slot] = _best_addition(errors, _served(errors, others, unserved))
         served = _served(errors, chosen, unserved)
-        covered = (served < unserved).all(axis=1)
-        totals[:, k] = np.where(covered, served.sum(axis=1), np.inf)
-        by_task = np.take_along_axis(chosen, _servers(errors, chosen), axis=1)
-        uses[tables[:, None], k, by_task] = covered[:, None]
+        covered = (served < unserved).all(axis=0)
+        totals[:, k] = np.where(covered, served.sum(axis=0), np.inf)
+        slots = errors[:, np.arange(n), chosen].argmin(axis=1)  # which of the chosen serves a task
+        uses[np.arange(n), k, np.take_along_axis(chosen, slots, axis=0)] = covered
     return Best(uses, totals)
 
 
 def _best_addition(errors: Array, served: Array) -> NDArray[np.int64]:
-    """The group of each table that lowers its total most beside what serves already."""
-    return np.asarray(np.minimum(errors, served[:, None, :]).sum(axis=2).argmin(axis=1))
+    """The group of each table that lowers its total most beside what serves already, shape ``(n,)``."""
+    totals, lowered = np.zeros(errors.shape[1:]), np.empty(errors.shape[1:])
+    for task, now in zip(errors, served, strict=True):
+        np.minimum(task, now[:, None], out=lowered)
+        totals += lowered
+    return np.asarray(totals.argmin(axis=1))
 
 
 def _served(errors: Array, chosen: NDArray[np.int64], unserved: Array) -> Array:
-    """Error of each task from the chosen groups, shape ``(n, T)``."""
-    if not chosen.shape[1]:
+    """Error of each task from the chosen groups, shape ``(T, n)``; ``chosen`` has shape ``(k, n)``."""
+    if not len(chosen):
         return unserved
-    return np.asarray(np.take_along_axis(errors, chosen[:, :, None], axis=1).min(axis=1))
-
-
-def _servers(errors: Array, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Which of the chosen groups serves each task, shape ``(n, T)``."""
-    return np.asarray(np.take_along_axis(errors, chosen[:, :, None], axis=1).argmin(axis=1))
+    return np.asarray(errors[:, np.arange(errors.shape[1]), chosen].min(axis=1))

@@ -20,7 +20,7 @@ def every_group(n_tasks: int, max_size: int) -> Rows:
     rows = (masks[:, None] >> np.arange(n_tasks)) & 1 == 1
     sizes = rows.sum(axis=1)
     kept = (sizes <= max_size) | (sizes == n_tasks)
-    return rows[kept][np.argsort(sizes[kept], kind="stable")]
+    return np.asarray(rows[kept][np.argsort(sizes[kept], kind="stable")])
 
 
 def grown_groups(effects: NDArray[np.float64], known: Rows, max_size: int, rng: np.random.Generator) -> Rows:

@@ -26,7 +26,7 @@ class Standard:
 
     @classmethod
     def of(cls, errors: Array) -> "Standard":
-        """From the measured errors, shape ``(G, T)``, NaN where a group has not the task; tasks never seen are as others.
+        """From the measured errors, shape ``(G, T)``, NaN where a group has not the task; one never seen is as others.
 
         The spread of a task that was seen in few groups borrows from the others' median spread, two groups' worth.
         Spreads in a task's own unit are compared relative to its mean size.
@@ -54,6 +54,6 @@ class Standard:
         return np.exp(values) if self.log else np.asarray(values)
 
     def variances(self, errors: Array, variance: Array) -> Array:
-        """Variances of standardized errors from those of the errors, by the slope of :meth:`to`; shape of ``errors``."""
+        """Variances of standardized errors from those of the errors, by the slope of :meth:`to`; same shape."""
         slope = 1.0 / np.where(np.isfinite(errors), errors, 1.0) if self.log else np.ones_like(errors)
         return np.asarray(variance * (slope / self.spread) ** 2)

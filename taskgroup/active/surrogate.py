@@ -154,7 +154,7 @@ class Draws:
         tables += np.matmul(pool.members.astype(np.float64), np.swapaxes(self.effect, 1, 2))
         group += self.extra[:, :1] * pool.size + self.extra[:, 1:2] * pool.alone
         tables += self.level[:, None, :] + group[:, :, None] + self.extra[:, 2, None, None] * pool.prior
-        return tables
+        return np.asarray(tables)
 
 
 @dataclass(frozen=True)
