@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ Array = NDArray[np.float64]
 
 TRUNK = "trunk"
 """Name of the last slice of an affinity: all stages moved together."""
+
+Symmetrization = Literal["centred-mean", "centred-min", "centred-max"]
+"""How both directions of a pair become one number: their mean, the lesser (both must help) or the greater."""
 
 
 @dataclass(frozen=True)
@@ -97,15 +100,17 @@ class Affinity:
         spread = float(np.sqrt(np.mean(centred[known] ** 2))) if known.any() else 0.0
         return centred, spread if spread > 0 else 1.0
 
-    def similarity(self, stage: str = TRUNK) -> Array:
-        """Symmetrization ``centred-mean``: ``(c + cᵀ) / 2`` of :meth:`centred`; unknown pairs are 0, the diagonal too.
+    def similarity(self, stage: str = TRUNK, how: Symmetrization = "centred-mean") -> Array:
+        """One number for each pair of tasks, from both directions of :meth:`centred` (``c``).
 
-        Symmetric, shape ``(T, T)``; where only one direction of a pair is known, that one counts.
+        - ``centred-mean``: ``(c + cᵀ) / 2``;
+        - ``centred-min``: ``min(c, cᵀ)``, high only where both directions help;
+        - ``centred-max``: ``max(c, cᵀ)``, high where one direction is enough.
+
+        Symmetric, shape ``(T, T)``. Where only one direction of a pair is known, that one counts; pairs unknown in both
+        are 0, the diagonal too.
         """
-        centred = self.centred(stage)
-        both = np.stack([centred, centred.T])
-        known = ~np.isnan(both)
-        return np.asarray(np.where(known, both, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
+        return symmetrized(self.centred(stage), how)
 
     def reordered(self, tasks: Sequence[str]) -> "Affinity":
         """The same affinity with its tasks in another order."""
@@ -130,11 +135,11 @@ class Affinity:
 
         An entry without an error bar was hardly seen: it gets the widest of its target's column, or of its slice.
         """
-        noise = self._bars() * rng.standard_normal(self.values.shape)
+        noise = self.bars() * rng.standard_normal(self.values.shape)
         return replace(self, values=self.values + noise)
 
-    def _bars(self) -> Array:
-        """``stderr`` with its gaps filled; 0 where no entry of the slice has an error bar."""
+    def bars(self) -> Array:
+        """``stderr`` with its gaps filled by the widest; 0 where no entry of the slice has an error bar."""
         off = np.where(np.eye(len(self.tasks), dtype=bool), 0.0, np.nan_to_num(self.stderr))
         columns = off.max(axis=1, keepdims=True)
         widest = np.where(columns > 0, columns, off.max(axis=(1, 2), keepdims=True))
@@ -178,3 +183,15 @@ class Affinity:
         found = estimate(arrays, average, trim, n_batches)
         names = (tuple(tasks), tuple(stages))
         return cls(*names, found.values, found.stderr, found.counts, dict(provenance or {}), found.effective)
+
+
+def symmetrized(centred: Array, how: Symmetrization = "centred-mean") -> Array:
+    """Both directions of every pair as one number, see :meth:`Affinity.similarity`; shape ``(..., T, T)``."""
+    turned = centred.swapaxes(-1, -2)
+    if how == "centred-min":
+        return np.nan_to_num(np.fmin(centred, turned))
+    if how == "centred-max":
+        return np.nan_to_num(np.fmax(centred, turned))
+    both = np.stack([centred, turned])
+    known = ~np.isnan(both)
+    return np.asarray(np.where(known, both, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))

@@ -1,6 +1,6 @@
 """Groupers turn an affinity into candidate groupings and merge trees; they know nothing of networks or training.
 
-Importing this package loads neither scipy nor scikit-learn: each method imports what it needs in its own file.
+Importing this package loads no scipy, scikit-learn or networkx: each method imports what it needs in its own file.
 """
 
 from typing import Protocol
@@ -17,7 +17,8 @@ class Grouper(Protocol):
 
     - each proposal is a partition of exactly ``affinity.tasks``, in that order, into 2 to T - 1 groups; all together
       and all apart are always candidates and therefore added by ``propose``, not here;
-    - proposals come from coarse to fine, trees have ``affinity.tasks`` as leaves;
+    - proposals come from coarse to fine; trees have ``affinity.tasks`` as leaves, and a method that makes no tree
+      returns none;
     - the answer follows the tasks when they are permuted, and does not change when the affinities are multiplied by
       a positive number or a constant is added for each target;
     - where the evidence does not separate groups, or the method does not apply, there are no proposals and a note
@@ -28,7 +29,7 @@ class Grouper(Protocol):
         """Candidate groupings and merge trees from the slice ``stage`` of ``affinity``.
 
         Raises:
-            InputError: If the affinity has no such stage.
+            InputError: If the affinity has no such stage, or the options name tasks that it does not have.
         """
         ...
 
@@ -37,6 +38,9 @@ GROUPERS: Table[type[Grouper]] = Table(
     "grouper",
     "taskgroup.groupers",
     {
+        "affinity_propagation": "taskgroup.groupers.propagation:AffinityPropagation",
+        "community": "taskgroup.groupers.community:Community",
+        "given": "taskgroup.groupers.given:Given",
         "hierarchical": "taskgroup.groupers.hierarchical:Hierarchical",
         "spectral": "taskgroup.groupers.spectral:Spectral",
     },

@@ -1,15 +1,19 @@
 """Candidate trees: what search may cut, as a frozen list."""
 
-from collections.abc import Iterable
-from typing import get_args
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from taskgroup.core.affinity import Affinity
-from taskgroup.core.record import CandidateTree
+from taskgroup.core.grouping import Grouping
+from taskgroup.core.record import CandidateTree, Proposal
+from taskgroup.core.tree import MergeTree
 from taskgroup.groupers.bisection import bisection_tree
-from taskgroup.groupers.hierarchical import Linkage, linkage_tree
+from taskgroup.groupers.hierarchical import STANDARD, linkage_tree
 from taskgroup.groupers.pairs import Pairs
+
+N_FIRST = 4
+"""Proposals that search can surely express."""
 
 
 def distinct(trees: Iterable[CandidateTree]) -> tuple[CandidateTree, ...]:
@@ -27,12 +31,32 @@ def distinct(trees: Iterable[CandidateTree]) -> tuple[CandidateTree, ...]:
 
 
 def standard_trees(pairs: Pairs) -> list[CandidateTree]:
-    """Every linkage and the spectral bisection."""
+    """Average, complete and ward linkage, and the spectral bisection."""
     linkages = [
-        CandidateTree(source=f"hierarchical({method})", tree=linkage_tree(pairs, method))
-        for method in get_args(Linkage)
+        CandidateTree(source=f"hierarchical({method})", tree=linkage_tree(pairs, method)) for method in STANDARD
     ]
     return [*linkages, CandidateTree(source="spectral bisection", tree=bisection_tree(pairs))]
+
+
+def proposal_trees(pairs: Pairs, proposals: Sequence[Proposal]) -> list[CandidateTree]:
+    """Average linkage within the groups, then of the groups, for what some proposal means to search.
+
+    Of a grouping that no other tree cuts (given by the user, repaired for constraints, or from a method without a tree)
+    search could make no use. The first four proposals get such a tree, and those that the user gave.
+    """
+    partial = [p for p in proposals if 1 < len(p.grouping) < len(pairs.tasks)]
+    chosen = [p for k, p in enumerate(partial) if k < N_FIRST or "given" in p.source]
+    return [
+        CandidateTree(source=f"within {p.source.split(' (also ')[0]}", tree=_tree_within(pairs, p.grouping))
+        for p in chosen
+    ]
+
+
+def _tree_within(pairs: Pairs, grouping: Grouping) -> MergeTree:
+    labels = np.array([grouping.labels[i] for i in pairs.order])
+    far = 1.0 + float(np.ptp(pairs.similarity))
+    raised = Pairs(pairs.tasks, pairs.order, pairs.similarity + far * (labels[:, None] == labels), ())
+    return linkage_tree(raised, "average")
 
 
 def resampled_trees(affinity: Affinity, stage: str, n: int, seed: int) -> tuple[list[CandidateTree], list[str]]:

@@ -1,19 +1,22 @@
 """Hierarchical grouping: merge the most similar groups until all tasks are together."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
-from taskgroup.core.affinity import TRUNK, Affinity, Array
+from taskgroup.core.affinity import TRUNK, Affinity, Array, Symmetrization
 from taskgroup.core.record import CandidateTree, Proposal, Proposals
 from taskgroup.core.task import Frozen
 from taskgroup.core.tree import MergeTree
-from taskgroup.groupers.pairs import Pairs
+from taskgroup.groupers.pairs import Pairs, source_name
 
-Linkage = Literal["average", "complete", "ward"]
+Linkage = Literal["average", "complete", "ward", "single", "weighted"]
+
+STANDARD: tuple[Linkage, ...] = ("average", "complete", "ward")
+"""Linkages whose trees search always gets; the others enter it where their grouper is asked for."""
 
 ROUND_OFF = 1e-9
 """Negative eigenvalues down to this part of the largest are put down to round-off."""
@@ -25,11 +28,17 @@ class Hierarchical(Frozen):
     The distance between groups A and B is, with ``linkage``
 
     - ``average``: ``mean_{i in A, j in B} d_ij`` (UPGMA),
+    - ``weighted``: ``(d(A₁, B) + d(A₂, B)) / 2`` with A₁ and A₂ the two groups that made A (WPGMA),
     - ``complete``: ``max_{i in A, j in B} d_ij``,
+    - ``single``: ``min_{i in A, j in B} d_ij``, which chains: one similar pair is enough to merge two groups,
     - ``ward``: ``sqrt(2 |A| |B| / (|A| + |B|)) · ‖mean_A - mean_B‖`` of points with the squared distances
       ``2 (max(s) - s_ij) + 2 c``, see :func:`ward_distances`.
 
-    Adding a constant to all d (or, for ward, to their squares) shifts the heights and leaves the tree as it is.
+    Adding a constant to all d (or, for ward, to their squares) shifts the heights and leaves the tree as it is. That
+    matters, since affinities are centred and tell distances up to a constant only. scipy's ``centroid`` and ``median``
+    are refused for that reason: they need points, the points exist only after such a constant is chosen, and their tree
+    changes with it. They also make inversions (the third corner of an equilateral triangle of side 1 is √3/2 < 1 from
+    the middle of the other two), while the heights of a merge tree do not decrease.
 
     Ties are decided by scipy's algorithm on the tasks in name order: the answer is deterministic and follows any
     permutation of the tasks, but renaming tied tasks may change it. O(T²) time and memory.
@@ -37,6 +46,7 @@ class Hierarchical(Frozen):
     Attributes:
         method: Name in the table.
         linkage: Distance between groups.
+        symmetrization: How both directions of a pair become one similarity.
         max_groups: Largest number of groups proposed, at least 2; None sweeps up to T - 1.
 
     Example:
@@ -53,13 +63,24 @@ class Hierarchical(Frozen):
 
     method: Literal["hierarchical"] = "hierarchical"
     linkage: Linkage = "average"
+    symmetrization: Symmetrization = "centred-mean"
     max_groups: int | None = Field(default=None, ge=2)
+
+    @field_validator("linkage", mode="before")
+    @classmethod
+    def _needs_no_points(cls, value: Any) -> Any:
+        if value in ("centroid", "median"):
+            raise ValueError(
+                f"`{value}` needs points, and affinities tell distances up to a constant only, on which its tree would "
+                "depend; `average`, `weighted` and `ward` do not"
+            )
+        return value
 
     def __call__(self, affinity: Affinity, stage: str = TRUNK) -> Proposals:
         """Cuts of the merge tree from coarse to fine, and the tree."""
-        pairs = Pairs.of(affinity, stage)
+        pairs = Pairs.of(affinity, stage, self.symmetrization)
         tree = linkage_tree(pairs, self.linkage)
-        name = f"hierarchical({self.linkage})"
+        name = source_name("hierarchical", self.symmetrization, self.linkage)
         cuts = tuple(Proposal(grouping=tree.cut(k), source=f"{name}, {k} groups") for k in pairs.sweep(self.max_groups))
         return Proposals(proposals=cuts, trees=(CandidateTree(source=name, tree=tree),), notes=pairs.notes)
 

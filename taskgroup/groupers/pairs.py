@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from taskgroup.core.affinity import TRUNK, Affinity, Array
+from taskgroup.core.affinity import TRUNK, Affinity, Array, Symmetrization
 from taskgroup.core.grouping import Grouping
 from taskgroup.core.tree import MergeTree
 
@@ -13,9 +13,15 @@ DECIMALS = 9
 """Similarities that differ by less than this many decimals (in units of their spread) are ties."""
 
 
+def source_name(method: str, how: Symmetrization, *options: str) -> str:
+    """Source of a proposal, e.g. ``hierarchical(average, centred-min)``; the usual symmetrization is not named."""
+    shown = [*options, *([] if how == "centred-mean" else [how])]
+    return f"{method}({', '.join(shown)})" if shown else method
+
+
 @dataclass(frozen=True)
 class Pairs:
-    """Similarities ``centred-mean`` of all pairs, with the tasks in name order.
+    """Similarities of all pairs, with the tasks in name order.
 
     The name order is what decides ties, so that permuting the tasks permutes every answer exactly (renaming them may
     decide a tie differently); the rounding keeps ties when the affinities are scaled or shifted.
@@ -33,15 +39,15 @@ class Pairs:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, affinity: Affinity, stage: str = TRUNK) -> "Pairs":
-        """The pairs of one stage.
+    def of(cls, affinity: Affinity, stage: str = TRUNK, how: Symmetrization = "centred-mean") -> "Pairs":
+        """The pairs of one stage, under the symmetrization ``how``.
 
         Raises:
             InputError: If the affinity has no such stage.
         """
         tasks = affinity.tasks
         by_name = affinity.reordered(sorted(tasks))  # before any sum, so that round-off does not depend on the order
-        similarity = np.round(by_name.similarity(stage), DECIMALS) + 0.0  # no negative zeros
+        similarity = np.round(by_name.similarity(stage, how), DECIMALS) + 0.0  # no negative zeros
         order = tuple(tasks.index(name) for name in by_name.tasks)
         pairs = cls(tasks, order, similarity, ())
         return cls(tasks, order, similarity, (*_unknown(affinity.slice(stage), stage), *_no_evidence(pairs, stage)))

@@ -5,12 +5,12 @@ from typing import Literal
 from pydantic import Field
 from sklearn.cluster import SpectralClustering
 
-from taskgroup.core.affinity import TRUNK, Affinity, Array
+from taskgroup.core.affinity import TRUNK, Affinity, Array, Symmetrization
 from taskgroup.core.record import CandidateTree, Proposal, Proposals
 from taskgroup.core.task import Frozen
 from taskgroup.groupers.bisection import bisection_tree
 from taskgroup.groupers.kernel import gaussian_kernel
-from taskgroup.groupers.pairs import Pairs
+from taskgroup.groupers.pairs import Pairs, source_name
 
 
 class Spectral(Frozen):
@@ -23,10 +23,12 @@ class Spectral(Frozen):
     recursive bisection, :func:`~taskgroup.groupers.bisection.bisection_tree`, and its cuts need not be the proposals.
 
     Deterministic; follows any permutation of the tasks, since they are worked on in name order. Where eigenvalues
-    coincide (exact ties) the eigensolver picks a basis, the same for the same input. O(T³) for each k.
+    coincide (exact ties) the eigensolver picks a basis, the same for the same input. O(T³) for each k. The gaps between
+    eigenvalues, which speak for a number of groups, are :func:`~taskgroup.groupers.kernel.eigengaps`.
 
     Attributes:
         method: Name in the table.
+        symmetrization: How both directions of a pair become one similarity.
         max_groups: Largest number of groups proposed, at least 2; None sweeps up to T - 1.
 
     Example:
@@ -42,22 +44,24 @@ class Spectral(Frozen):
     """
 
     method: Literal["spectral"] = "spectral"
+    symmetrization: Symmetrization = "centred-mean"
     max_groups: int | None = Field(default=None, ge=2)
 
     def __call__(self, affinity: Affinity, stage: str = TRUNK) -> Proposals:
         """Spectral clusterings from coarse to fine, and the bisection tree."""
-        pairs = Pairs.of(affinity, stage)
+        pairs = Pairs.of(affinity, stage, self.symmetrization)
+        name = source_name("spectral", self.symmetrization)
         weights = gaussian_kernel(pairs.distances())
         proposals, empty = [], []
         for k in pairs.sweep(self.max_groups):
             grouping = pairs.grouping(_labels(weights, k))
             if len(grouping) == k:
-                proposals.append(Proposal(grouping=grouping, source=f"spectral, {k} groups"))
+                proposals.append(Proposal(grouping=grouping, source=f"{name}, {k} groups"))
             else:
                 empty.append(str(k))
         notes = [f"spectral clustering left a group empty for {', '.join(empty)} groups: not proposed"] if empty else []
-        trees = (CandidateTree(source="spectral bisection", tree=bisection_tree(pairs)),)
-        return Proposals(proposals=tuple(proposals), trees=trees, notes=(*pairs.notes, *notes))
+        tree = CandidateTree(source=source_name("spectral bisection", self.symmetrization), tree=bisection_tree(pairs))
+        return Proposals(proposals=tuple(proposals), trees=(tree,), notes=(*pairs.notes, *notes))
 
 
 def _labels(weights: Array, n_groups: int) -> list[int]:

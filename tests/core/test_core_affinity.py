@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from taskgroup.core.affinity import Affinity, Array
+from taskgroup.core.affinity import Affinity, Array, Symmetrization
 from taskgroup.errors import InputError
 
 TASKS = ("a", "b", "c")
@@ -41,6 +41,23 @@ def test_similarity_is_the_mean_of_both_directions() -> None:
     rms = np.sqrt(2)
     expected = np.array([[0, 1, -1.5], [1, 0, 0.5], [-1.5, 0.5, 0]]) / rms
     np.testing.assert_allclose(affinity(MATRIX).similarity(), expected)
+
+
+def test_similarity_of_the_lesser_and_of_the_greater_direction() -> None:
+    rms = np.sqrt(2)
+    lesser = np.array([[0, 1, -2], [1, 0, -1], [-2, -1, 0]]) / rms
+    greater = np.array([[0, 1, -1], [1, 0, 2], [-1, 2, 0]]) / rms
+    np.testing.assert_allclose(affinity(MATRIX).similarity(how="centred-min"), lesser)
+    np.testing.assert_allclose(affinity(MATRIX).similarity(how="centred-max"), greater)
+    np.testing.assert_array_equal(affinity(MATRIX).similarity(how="centred-mean"), affinity(MATRIX).similarity())
+
+
+@pytest.mark.parametrize("how", ["centred-mean", "centred-min", "centred-max"])
+def test_one_known_direction_counts_in_full_and_none_is_neutral(how: Symmetrization) -> None:
+    holed = np.array([[0, 3, NAN, NAN], [1, 0, NAN, 2], [5, 9, 0, NAN], [NAN, NAN, NAN, 0]])
+    centred, similarity = affinity(holed).centred(), affinity(holed).similarity(how=how)
+    assert similarity[0, 2] == similarity[2, 0] == centred[2, 0] != 0
+    assert similarity[0, 3] == similarity[3, 0] == similarity[0, 0] == 0
 
 
 def test_unknown_entries_are_left_out_of_the_means() -> None:

@@ -1,13 +1,17 @@
 """Values of hierarchical grouping: linkages worked out by hand, and ward against points."""
 
+from typing import Literal, get_args
+
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 from planted_affinities import affinity_of, clades, parts
+from pydantic import ValidationError
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import pdist, squareform
 
-from taskgroup.core.affinity import Array
+from taskgroup.core.affinity import Array, Symmetrization
+from taskgroup.groupers import GROUPERS
 from taskgroup.groupers.hierarchical import Hierarchical, Linkage, linkage_tree, ward_distances
 from taskgroup.groupers.pairs import Pairs
 
@@ -26,7 +30,13 @@ def four_points() -> Array:
 
 
 @pytest.mark.parametrize(
-    ("method", "heights"), [("average", (0.0, 5.0, 23 / 3)), ("complete", (0.0, 6.0, 9.0))], ids=["average", "complete"]
+    ("method", "heights"),
+    [
+        ("average", (0.0, 5.0, 23 / 3)),
+        ("complete", (0.0, 6.0, 9.0)),
+        ("weighted", (0.0, 5.0, 7.5)),  # d to a and b 8, to c 7
+        ("single", (0.0, 4.0, 7.0)),
+    ],
 )
 def test_four_tasks_by_hand(method: Linkage, heights: tuple[float, ...]) -> None:
     # a and b meet at 0; c is 4 and 6 from them; d is 7, 9 and 7 from the three. Tasks are in the order d, b, a, c.
@@ -36,7 +46,7 @@ def test_four_tasks_by_hand(method: Linkage, heights: tuple[float, ...]) -> None
     assert tree.heights == pytest.approx(heights)
 
 
-@pytest.mark.parametrize(("method", "root"), [("average", 1.5 * U), ("complete", 2 * U)])
+@pytest.mark.parametrize(("method", "root"), [("average", 1.5 * U), ("complete", 2 * U), ("single", U)])
 def test_from_the_affinity_to_the_tree_by_hand(method: Linkage, root: float) -> None:
     found = Hierarchical(linkage=method)(affinity_of(BALANCED, names="abcd"))
     assert clades(found.trees[0].tree) == [
@@ -98,3 +108,50 @@ def test_ward_groups_by_hand() -> None:
     found = Hierarchical(linkage="ward")(affinity_of(np.kron(np.eye(3), np.ones((2, 2))), names="abcdef"))
     assert found.notes == ()
     assert parts(found.proposals[1].grouping) == {frozenset("ab"), frozenset("cd"), frozenset("ef")}
+
+
+def test_single_linkage_chains_where_average_does_not() -> None:
+    at = np.array([0, 1, 2, 3, 4.5, 4.6])  # a to d in a row, each 1 from the next; e and f close together
+    pairs = pairs_of(np.abs(at[:, None] - at), "abcdef")
+    assert parts(linkage_tree(pairs, "single").cut(2)) == {frozenset("abcd"), frozenset("ef")}
+    assert parts(linkage_tree(pairs, "average").cut(3)) == {frozenset("ab"), frozenset("cd"), frozenset("ef")}
+    assert parts(linkage_tree(pairs, "single").cut(3)) != parts(linkage_tree(pairs, "average").cut(3))
+
+
+@pytest.mark.parametrize("method", ["centroid", "median"])
+def test_linkages_of_points_are_refused_with_the_reason(method: str) -> None:
+    with pytest.raises(ValidationError, match=f"`{method}` needs points, and affinities tell distances up to a const"):
+        GROUPERS.create("hierarchical", {"linkage": method})
+
+
+def test_why_centroid_is_refused_its_tree_changes_with_a_constant_and_turns_back() -> None:
+    triangle = linkage(squareform(1 - np.eye(3)), "centroid")
+    assert triangle[:, 2] == pytest.approx([1, np.sqrt(3) / 2])
+    squares = squareform(pdist(np.random.default_rng(0).normal(size=(8, 2)), "sqeuclidean"))
+
+    def shapes(method: Literal["centroid", "ward"], constant: float) -> set[frozenset[int]]:
+        rows = linkage(squareform(np.sqrt(squares + constant * (1 - np.eye(8)))), method)
+        below = [frozenset({k}) for k in range(8)]
+        for a, b in rows[:, :2].astype(int):
+            below.append(below[a] | below[b])
+        return set(below)
+
+    assert shapes("centroid", 0.0) != shapes("centroid", 20.0)
+    assert shapes("ward", 0.0) == shapes("ward", 20.0)
+
+
+def test_the_symmetrization_is_named_where_it_is_not_the_usual_one() -> None:
+    # a helps b and b does not help a; c and d help each other a little.
+    matrix = [[0, 9, 0, 0], [0, 0, 0, 0], [0, 0, 0, 4], [0, 0, 4, 0]]
+    found = {
+        how: Hierarchical(symmetrization=how)(affinity_of(matrix, names="abcd")) for how in get_args(Symmetrization)
+    }
+    assert {how: (found[how].proposals[-1].source, found[how].trees[0].source) for how in found} == {
+        "centred-mean": ("hierarchical(average), 3 groups", "hierarchical(average)"),
+        "centred-min": ("hierarchical(average, centred-min), 3 groups", "hierarchical(average, centred-min)"),
+        "centred-max": ("hierarchical(average, centred-max), 3 groups", "hierarchical(average, centred-max)"),
+    }
+    closest = {
+        how: next(group for group in found[how].proposals[-1].grouping.groups if len(group) == 2) for how in found
+    }
+    assert closest == {"centred-mean": ("a", "b"), "centred-min": ("c", "d"), "centred-max": ("a", "b")}

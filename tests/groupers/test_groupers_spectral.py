@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from taskgroup.core.affinity import Array
 from taskgroup.groupers.bisection import bisection_tree, thinnest_cut
-from taskgroup.groupers.kernel import gaussian_kernel
+from taskgroup.groupers.kernel import eigengaps, gaussian_kernel
 from taskgroup.groupers.pairs import Pairs
 from taskgroup.groupers.spectral import Spectral
 
@@ -102,3 +102,32 @@ def test_noisy_groups_are_mostly_recovered() -> None:
         found = Spectral(max_groups=3)(affinity_of(matrix)).proposals[-1].grouping
         scores.append(float(adjusted_rand_score(labels, found.labels)))
     assert np.mean(scores) > 0.9
+
+
+def test_eigengaps_by_hand() -> None:
+    path = np.array([[7, 1, 0], [1, 7, 1], [0, 1, 7.0]])  # normalized Laplacian of a path of three: 0, 1, 2
+    assert eigengaps(path) == pytest.approx([1, 1])
+    complete = np.ones((5, 5))  # 0 and T / (T - 1), T - 1 times
+    assert eigengaps(complete) == pytest.approx([1.25, 0, 0, 0])
+    weighted = np.array([[0, 2, 1], [2, 0, 1], [1, 1, 0.0]])
+    # D = 3, 3, 2: L has trace 3 and (1, -1, 0) as eigenvector with 1 + 2/3, so the eigenvalues are 0, 4/3, 5/3.
+    assert eigengaps(weighted) == pytest.approx([4 / 3, 1 / 3])
+
+
+@pytest.mark.parametrize("n_tasks", [1, 2])
+def test_eigengaps_of_one_and_two_tasks(n_tasks: int) -> None:
+    assert eigengaps(np.ones((n_tasks, n_tasks))) == pytest.approx([2.0][: n_tasks - 1])
+
+
+@pytest.mark.parametrize("sizes", [(3, 3), (4, 4), (4, 4, 4), (2, 2, 2, 2)])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_widest_eigengap_from_two_groups_on_counts_planted_groups(sizes: tuple[int, ...], seed: int) -> None:
+    matrix, _ = planted_matrix(sizes, 0.1, seed)
+    weights = gaussian_kernel(Pairs.of(affinity_of(matrix)).distances())
+    gaps = eigengaps(weights)
+    assert gaps.shape == (sum(sizes) - 1,)
+    assert int(np.argmax(gaps[1:])) + 2 == len(sizes)
+    assert eigengaps(7 * weights) == pytest.approx(gaps)
+    assert eigengaps(weights[::-1, ::-1]) == pytest.approx(gaps)
+    assert float(gaps.sum()) <= 2
+    assert gaps.min() >= 0
