@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from taskgroup.pipeline.api import Plan as Plan
     from taskgroup.pipeline.api import measure as measure
     from taskgroup.pipeline.api import plan as plan
+    from taskgroup.pipeline.grouping import group as group
     from taskgroup.problems.problem import Problem as Problem
 
 _HOMES = {
@@ -35,6 +36,7 @@ _HOMES = {
     "Topology": "taskgroup.core.topology",
     "Trunk": "taskgroup.nn.trunk",
     "build": "taskgroup.nn.network",
+    "group": "taskgroup.pipeline.grouping",
     "load_spec": "taskgroup.exporters",
     "load_weights": "taskgroup.nn.weights",
     "measure": "taskgroup.pipeline.api",
@@ -52,6 +54,7 @@ __all__ = [
     "Topology",
     "Trunk",
     "build",
+    "group",
     "load_spec",
     "load_weights",
     "measure",

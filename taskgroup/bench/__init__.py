@@ -1,8 +1,9 @@
 """Benchmarks: task sets, arms and suites, and the frame that runs them and writes ``results/bench``."""
 
+from dataclasses import fields
 from pathlib import Path
 
-from taskgroup.bench.frame import Benchmark, run_cells, write_tables
+from taskgroup.bench.frame import Benchmark, Places, run_cells, write_tables
 from taskgroup.core.table import Table
 from taskgroup.errors import InputError
 from taskgroup.pipeline.progress import Progress
@@ -13,12 +14,13 @@ BENCHMARKS: Table[type[Benchmark]] = Table(
     {
         "affinity": "taskgroup.bench.affinity:AffinityBench",
         "digits": "taskgroup.bench.digits:Digits",
+        "grouping": "taskgroup.bench.grouping.benchmark:GroupingBench",
         "lookahead": "taskgroup.bench.lookahead:LookaheadBench",
     },
 )
 
 
-def run_benchmark(name: str, *, quick: bool, workers: int, out: Path, data: Path, progress: Progress) -> Path:
+def run_benchmark(name: str, *, quick: bool, workers: int, out: Path, places: Places, progress: Progress) -> Path:
     """Run a benchmark, or go on with it, and write ``NAME.md`` and ``NAME.json``.
 
     Args:
@@ -26,7 +28,7 @@ def run_benchmark(name: str, *, quick: bool, workers: int, out: Path, data: Path
         quick: A small version, whose tables are called ``NAME-quick``.
         workers: Trials at once.
         out: Folder for the tables.
-        data: Folder of the public data sets, for the benchmarks that use them.
+        places: Folders of the public data sets and tables, for the benchmarks that use them.
         progress: Is told.
 
     Returns:
@@ -39,6 +41,12 @@ def run_benchmark(name: str, *, quick: bool, workers: int, out: Path, data: Path
         raise InputError(BENCHMARKS.unknown(name))
     benchmark = BENCHMARKS[name]()
     title = f"{name}-quick" if quick else name
-    rows = run_cells(benchmark, title, quick=quick, workers=workers, out=out, data=data, progress=progress)
-    command = f"taskgroup bench {name}{' --quick' if quick else ''} --workers {workers}"
+    rows = run_cells(benchmark, title, quick=quick, workers=workers, out=out, places=places, progress=progress)
+    elsewhere = "".join(f" --{at.name} {getattr(places, at.name)}" for at in fields(Places) if _moved(places, at.name))
+    command = f"taskgroup bench {name}{' --quick' if quick else ''} --workers {workers}{elsewhere}"
     return write_tables(benchmark, title, rows, command, out)
+
+
+def _moved(places: Places, name: str) -> bool:
+    """Whether a folder is not where the command looks by itself."""
+    return bool(getattr(places, name) != getattr(Places(), name))

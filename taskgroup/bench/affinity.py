@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
-from taskgroup.bench.frame import Row
+from taskgroup.bench.frame import Places, Row
 from taskgroup.core.affinity import TRUNK, Affinity
 from taskgroup.core.averaging import average
 from taskgroup.core.comparison import Comparison, Measured
@@ -77,18 +77,20 @@ agreement. `seconds` are those of the measure's trainings and looks for five see
 correlation over the minutes. An affinity is a prior with error bars: no row here is a verdict.
 """
 
-    def cells(self, quick: bool) -> Sequence[str]:
+    def cells(self, quick: bool, places: Places) -> Sequence[str]:
         """``planted-SETTING-SEED`` and ``real-SET``."""
         if quick:
             return ("planted-orthogonal-0",)
         planted = [f"planted-{name}-{seed}" for name in PLANTED for seed in range(2)]
         return [*planted, *(f"real-{name}" for name in REAL)]
 
-    def run(self, cell: str, *, quick: bool, workers: int, folder: Path, data: Path, progress: Progress) -> list[Row]:
+    def run(
+        self, cell: str, *, quick: bool, workers: int, folder: Path, places: Places, progress: Progress
+    ) -> list[Row]:
         """Rows of one problem, a row per measure."""
         kind, _, rest = cell.partition("-")
         if kind == "real":
-            options = {"name": rest, "folder": str(data.resolve()), **SOME_TASKS.get(rest, {})}
+            options = {"name": rest, "folder": str(places.data.resolve()), **SOME_TASKS.get(rest, {})}
             config = _config(rest, "taskgroup.bench.sets:read_set", options)
             wanted = [*_wanted(), {"method": "pairs"}]
             found = run_measures(config, folder / "job", wanted, workers=workers, progress=progress, base=Path())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scipy import stats
 
-from taskgroup.bench.frame import Row
+from taskgroup.bench.frame import Places, Row
 from taskgroup.core.gain import Interval
 from taskgroup.core.record import Record
 from taskgroup.core.spec import Cost
@@ -31,11 +31,13 @@ once, after its choice: the mean over ten tasks of the share of the error that i
 its paired confirmation seeds (90 %); the pooled ones from the spread over the jobs (90 %, Student).
 """
 
-    def cells(self, quick: bool) -> Sequence[str]:
+    def cells(self, quick: bool, places: Places) -> Sequence[str]:
         """``seed-0`` to ``seed-4``; only the first when quick."""
         return [f"seed-{k}" for k in range(1 if quick else 5)]
 
-    def run(self, cell: str, *, quick: bool, workers: int, folder: Path, data: Path, progress: Progress) -> list[Row]:
+    def run(
+        self, cell: str, *, quick: bool, workers: int, folder: Path, places: Places, progress: Progress
+    ) -> list[Row]:
         """One job; a row per arm."""
         if not SPACE.exists():
             raise InputError(f"bench digits: {SPACE} should be there; run it from the folder of the repository")

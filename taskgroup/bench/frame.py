@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,22 +19,33 @@ Row = dict[str, Any]
 PACKAGES = ("numpy", "optuna", "scikit-learn", "scipy", "torch")
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where a benchmark finds what it does not make itself.
+
+    Attributes:
+        data: Folder of the public data sets.
+        tables: Folder of the published group-performance tables.
+    """
+
+    data: Path = Path("../shared/data")
+    tables: Path = Path("../shared/tables")
+
+
 class Benchmark(Protocol):
     """One benchmark; it has no options but the frame's."""
 
     about: str
     """What is compared and how to read the table, in Markdown."""
 
-    def cells(self, quick: bool) -> Sequence[str]:
+    def cells(self, quick: bool, places: Places) -> Sequence[str]:
         """Names of the independent parts, each of which is run once and kept."""
         ...
 
-    def run(self, cell: str, *, quick: bool, workers: int, folder: Path, data: Path, progress: Progress) -> list[Row]:
-        """Run one cell.
-
-        ``folder`` is its own, and what is left there is found again after an interruption; ``data`` holds the public
-        sets.
-        """
+    def run(
+        self, cell: str, *, quick: bool, workers: int, folder: Path, places: Places, progress: Progress
+    ) -> list[Row]:
+        """Run one cell; ``folder`` is its own, and what is left there is found again after an interruption."""
         ...
 
     def tables(self, rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -42,17 +54,17 @@ class Benchmark(Protocol):
 
 
 def run_cells(
-    benchmark: Benchmark, title: str, *, quick: bool, workers: int, out: Path, data: Path, progress: Progress
+    benchmark: Benchmark, title: str, *, quick: bool, workers: int, out: Path, places: Places, progress: Progress
 ) -> list[Row]:
     """Rows of every cell; cells that an earlier run finished are read from disk."""
     rows: list[Row] = []
-    for cell in benchmark.cells(quick):
+    for cell in benchmark.cells(quick, places):
         folder = out / ".work" / title / cell
         kept = folder / "rows.json"
         if not kept.exists():
             folder.mkdir(parents=True, exist_ok=True)
             progress.say(f"{title}: {cell}")
-            found = benchmark.run(cell, quick=quick, workers=workers, folder=folder, data=data, progress=progress)
+            found = benchmark.run(cell, quick=quick, workers=workers, folder=folder, places=places, progress=progress)
             write_text(kept, json.dumps(found, indent=1))
         rows += json.loads(kept.read_text(encoding="utf-8"))
     return rows
@@ -66,7 +78,7 @@ def write_tables(benchmark: Benchmark, title: str, rows: Sequence[Row], command:
         "versions": {"taskgroup": __version__, **{name: version(name) for name in PACKAGES}},
         "machine": _machine(),
         "date": datetime.now(UTC).date().isoformat(),
-        "seeds": sorted({row["seed"] for row in rows if "seed" in row}),
+        "seeds": _seeds(rows),
     }
     write_text(out / f"{title}.json", json.dumps({**origin, "rows": list(rows)}, indent=1) + "\n")
     parts = [f"# {title}", benchmark.about.strip()]
@@ -88,6 +100,12 @@ def markdown_table(rows: Sequence[Row]) -> str:
     lines = ["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |"]
     lines += ["| " + " | ".join(str(row[key]) for key in head) + " |" for row in rows]
     return "\n".join(lines)
+
+
+def _seeds(rows: Sequence[Row]) -> list[int]:
+    """Those that rows name, and 0 to ``n - 1`` where rows stand for n of them."""
+    named = {int(row["seed"]) for row in rows if "seed" in row}
+    return sorted(named.union(range(max((row["seeds"] for row in rows if "seeds" in row), default=0))))
 
 
 def _git() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from taskgroup.bench.fidelity import fidelities, steps_of
-from taskgroup.bench.frame import Row
+from taskgroup.bench.frame import Places, Row
 from taskgroup.bench.ways import WAYS, Way, cadences, costs_of, memory_of, problem_of
 from taskgroup.pipeline.folder import write_text
 from taskgroup.pipeline.progress import Progress
@@ -47,16 +47,18 @@ quarter), so exact lookahead on conv and transformer cannot be much cheaper than
 and loses only what heads and losses one by one cost, little up to 27 tasks.
 """
 
-    def cells(self, quick: bool) -> Sequence[str]:
+    def cells(self, quick: bool, places: Places) -> Sequence[str]:
         """``MODEL-TASKS``; only two small ones when quick."""
         if quick:
             return ("mlp-5", "conv-5")
         return [f"{model}-{count}" for model in MODELS for count in COUNTS]
 
-    def run(self, cell: str, *, quick: bool, workers: int, folder: Path, data: Path, progress: Progress) -> list[Row]:
+    def run(
+        self, cell: str, *, quick: bool, workers: int, folder: Path, places: Places, progress: Progress
+    ) -> list[Row]:
         """Rows of one trunk and number of tasks."""
         model, count = cell.split("-")
-        problem = problem_of(model, int(count), data, quick=quick)
+        problem = problem_of(model, int(count), places.data, quick=quick)
         torch.set_num_threads(1)
         trusted = _kept(folder / "fidelity.json", lambda: fidelities(problem, steps_of(model, int(count), quick=quick)))
         memory = {way.name: memory_of(problem, way) for way in WAYS}

@@ -12,6 +12,7 @@ import typer
 
 from taskgroup import __version__
 from taskgroup.cli import commands
+from taskgroup.cli.grouping import group
 from taskgroup.cli.measuring import measure
 from taskgroup.errors import ConflictError, InputError, TaskgroupError
 
@@ -44,6 +45,7 @@ def _interruptible(command: Callable[P, None]) -> Callable[P, None]:
 for command in (
     commands.run,
     measure,
+    group,
     commands.show,
     commands.export,
     commands.init,

@@ -121,17 +121,22 @@ def schema(
 
 
 def bench(
-    name: Annotated[str, typer.Argument(help="Benchmark: digits, lookahead, affinity.")],
+    name: Annotated[str, typer.Argument(help="Benchmark: digits, lookahead, affinity, grouping.")],
     quick: Annotated[bool, typer.Option("--quick", help="A small version, to see that it runs.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Trials at once.")] = 2,
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("results/bench"),
     data: Annotated[Path, typer.Option(help="Folder of the public data sets.")] = Path("../shared/data"),
+    tables: Annotated[Path, typer.Option(help="Folder of the published group-performance tables.")] = Path(
+        "../shared/tables"
+    ),
 ) -> None:
     """Run a benchmark and write its table as Markdown and JSON; the same command again goes on."""
     from taskgroup.bench import run_benchmark
+    from taskgroup.bench.frame import Places
     from taskgroup.cli.progress import terminal_progress
 
     with terminal_progress() as progress:
-        path = run_benchmark(name, quick=quick, workers=workers, out=out, data=data, progress=progress)
+        places = Places(data=data, tables=tables)
+        path = run_benchmark(name, quick=quick, workers=workers, out=out, places=places, progress=progress)
     typer.echo(path.read_text(encoding="utf-8"))
     typer.echo(f"wrote {path} and {path.with_suffix('.json')}")

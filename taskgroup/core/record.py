@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from taskgroup.core.affinity import Affinity
+from taskgroup.core.affinity import Affinity, Symmetrization
 from taskgroup.core.grouping import Grouping
 from taskgroup.core.spec import Architecture, Cost, Spec
 from taskgroup.core.task import Frozen
 from taskgroup.core.text import plural
+from taskgroup.core.topology import Topology
 from taskgroup.core.tree import MergeTree
 
 SHARED, SEPARATE = "all-shared", "all-separate"
@@ -21,11 +22,14 @@ class Proposal(Frozen):
         grouping: The partition.
         source: Grouper, options and number of groups, e.g. ``hierarchical(average), 3 groups``.
         score: Mean silhouette of the grouping on the similarity, from -1 to 1; None where undefined (1 or T groups).
+        stability: Mean adjusted Rand index with what redrawn affinities lead to, at most 1; None for 1 or T groups, and
+            where the affinity has no error bars.
     """
 
     grouping: Grouping
     source: str
     score: float | None = None
+    stability: float | None = None
 
 
 class CandidateTree(Frozen):
@@ -35,12 +39,70 @@ class CandidateTree(Frozen):
     tree: MergeTree
 
 
+class GroupCount(Frozen):
+    """What speaks for a number of groups, all measured on the average-linkage tree cut into so many.
+
+    Attributes:
+        n_groups: 1 to T - 1.
+        silhouette: Mean silhouette; None for one group.
+        eigengap: Gap after as many eigenvalues of the normalized Laplacian.
+        stability: Mean adjusted Rand index with the cuts of redrawn affinities; None for one group or without error
+            bars.
+        separation: Mean similarity within the groups less that across, in standard errors; None as ``stability``.
+    """
+
+    n_groups: int
+    silhouette: float | None = None
+    eigengap: float | None = None
+    stability: float | None = None
+    separation: float | None = None
+
+
+class Chain(Frozen):
+    """Partitions over the stages, each refining the one before: tasks that part early, late or never.
+
+    Attributes:
+        topology: The partitions, over the affinity's stages without the last slice.
+        source: The tree whose branches they are.
+        separation: Largest separation that a branch of that tree has at each stage, in standard errors.
+        threshold: What affinities without any structure reach in one of twenty draws.
+    """
+
+    topology: Topology
+    source: str
+    separation: tuple[float, ...]
+    threshold: float
+
+
 class Proposals(Frozen):
-    """Outcome of the propose step: groupings from coarse to fine, trees for search, and what could not be used."""
+    """Outcome of the propose step.
+
+    Attributes:
+        proposals: Groupings, the recommended one first, then by falling stability, all together and all apart last.
+        trees: For search.
+        notes: What could not be used, and why.
+        recommended: What the affinity speaks for; None in files of older versions.
+        reason: Why, in a sentence or two.
+        counts: The numbers of groups that were compared.
+        together: Share of the redrawn affinities that put two tasks into one group, when each is cut into as many
+            groups as the evidence speaks for; shape ``(T, T)``, empty without error bars or below three tasks.
+        consensus: Average linkage of ``1 - together``.
+        chain: Partitions over the stages; None where the affinity has no stages or no error bars.
+        n_draws: Redrawn affinities behind stabilities and ``together``.
+        symmetrization: Of the similarities behind scores, stabilities, counts and chain.
+    """
 
     proposals: tuple[Proposal, ...]
     trees: tuple[CandidateTree, ...]
     notes: tuple[str, ...] = ()
+    recommended: Grouping | None = None
+    reason: str = ""
+    counts: tuple[GroupCount, ...] = ()
+    together: tuple[tuple[float, ...], ...] = ()
+    consensus: MergeTree | None = None
+    chain: Chain | None = None
+    n_draws: int = 0
+    symmetrization: Symmetrization = "centred-mean"
 
 
 class TrialRow(Frozen):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
+from taskgroup.core.affinity import Symmetrization
 from taskgroup.core.averaging import Average
 from taskgroup.core.phases import WindowKind
 from taskgroup.core.spec import digest
@@ -14,6 +15,7 @@ from taskgroup.core.task import Frozen
 from taskgroup.core.trial import TrainOptions
 from taskgroup.core.validation import NAME_PATTERN, sentences
 from taskgroup.errors import InputError
+from taskgroup.groupers.constraints import Constraints
 from taskgroup.problems.config import ProblemConfig
 
 
@@ -52,6 +54,9 @@ class ProposeConfig(Frozen):
     Attributes:
         groupers: Groupers and their options.
         resampled_trees: Further candidate trees, from affinities drawn within their error bars.
+        draws: Affinities drawn within their error bars to see which groups are stable; 0 is none.
+        symmetrization: How both directions of a pair become one similarity, for groupers that do not say otherwise.
+        constraints: Rules that every grouping, and the plan, has to keep.
     """
 
     groupers: tuple[dict[str, Any], ...] = Field(
@@ -64,6 +69,9 @@ class ProposeConfig(Frozen):
         min_length=1,
     )
     resampled_trees: int = Field(default=3, ge=0)
+    draws: int = Field(default=50, ge=0)
+    symmetrization: Symmetrization = "centred-mean"
+    constraints: Constraints = Constraints()
 
 
 class AdapterConfig(Frozen):

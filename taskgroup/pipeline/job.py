@@ -15,6 +15,7 @@ from taskgroup.core.spec import Provenance, Spec
 from taskgroup.core.table import did_you_mean
 from taskgroup.errors import InputError
 from taskgroup.exporters import EXPORTERS, save_spec
+from taskgroup.groupers.propose import make_groupers
 from taskgroup.pipeline import steps
 from taskgroup.pipeline.config import Config
 from taskgroup.pipeline.crew import Crew
@@ -103,6 +104,7 @@ def load_checked(config: Config, base: Path, problem: Problem | None) -> Problem
     if problem is not None:
         faults += [f"{config.name}: {fault}" for fault in [too_few_tasks(problem.tasks.names)] if fault]
         faults += _stage_faults(config, problem.trunk.names)
+        faults += [] if faults else _grouping_faults(config, problem.tasks.names)
     if faults or problem is None:
         raise InputError(faults)
     return problem
@@ -116,6 +118,20 @@ def _stage_faults(config: Config, names: Sequence[str]) -> list[str]:
         for stage in config.search.adapters.stages or ()
         if stage not in names
     ]
+
+
+def _grouping_faults(config: Config, tasks: tuple[str, ...]) -> list[str]:
+    """Names in constraints and in groups of the user's own that are no tasks, and rules that contradict each other."""
+    checks = [("propose.constraints", config.propose.constraints.check)]
+    for k, grouper in enumerate(make_groupers(config.propose.groupers, config.propose.symmetrization)):
+        checks += [(f"propose.groupers.{k}", grouper.check)] if hasattr(grouper, "check") else []
+    faults = []
+    for place, check in checks:
+        try:
+            check(tasks)
+        except InputError as error:
+            faults += [f"{config.name}: `{place}`: {problem}" for problem in error.problems]
+    return faults
 
 
 def python_source(config: Config, base: Path) -> Mapping[str, Any]:

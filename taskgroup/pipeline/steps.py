@@ -15,8 +15,7 @@ from taskgroup.core.text import plural
 from taskgroup.core.topology import Topology
 from taskgroup.core.trial import TrainOptions, TrialResult, TrialSpec
 from taskgroup.errors import TrialError
-from taskgroup.groupers import GROUPERS
-from taskgroup.groupers.propose import propose
+from taskgroup.groupers.propose import make_groupers, propose
 from taskgroup.measures import MEASURES
 from taskgroup.nn.cost import CostModel
 from taskgroup.pipeline.config import Config
@@ -62,8 +61,9 @@ class Job:
 
     @property
     def limits(self) -> Limits:
-        """Limits on cost."""
-        return Limits(self.config.limits.params_ratio, self.config.limits.macs_ratio)
+        """Limits on cost, and rules for the topology."""
+        limits = self.config.limits
+        return Limits(limits.params_ratio, limits.macs_ratio, self.config.propose.constraints)
 
     def seed(self, *parts: object) -> int:
         """A seed for one purpose."""
@@ -123,8 +123,15 @@ def make_proposals(job: Job, affinity: Affinity) -> Proposals:
     """Groupings and candidate trees from the affinity."""
     config = job.config.propose
     job.progress.begin("propose", 0)
-    groupers = [GROUPERS.create(options["method"], options) for options in config.groupers]
-    proposals = propose(affinity, groupers, n_resampled=config.resampled_trees, seed=job.seed("propose"))
+    proposals = propose(
+        affinity,
+        make_groupers(config.groupers, config.symmetrization),
+        n_resampled=config.resampled_trees,
+        seed=job.seed("propose"),
+        n_draws=config.draws,
+        symmetrization=config.symmetrization,
+        constraints=config.constraints,
+    )
     job.folder.write_proposals(proposals)
     job.progress.end(f"{plural(len(proposals.proposals), 'grouping')}, {plural(len(proposals.trees), 'tree')}")
     return proposals
@@ -183,9 +190,9 @@ def make_search(job: Job, proposals: Proposals) -> Search:
     )
     space = Space(trees=proposals.trees, stages=stages, adapters=adapters)
     n_first = config.trials // 2 if config.first is None else config.first
-    ranked = sorted(proposals.proposals, key=lambda p: -(p.score if p.score is not None else -2.0))
     cost = CostModel.of(job.prepared.trunk, job.prepared.tasks, job.prepared.example())
-    first = [pair for pair in first_candidates(space, ranked, 4 * n_first) if job.limits.allow(cost.cost(pair[1]))]
+    candidates = first_candidates(space, proposals.proposals, 4 * n_first, proposals.chain)
+    first = [pair for pair in candidates if job.limits.allow(pair[1], cost.cost(pair[1]))]
     return Search(
         job.storage,
         f"{job.config.name} {digest([job.config.fingerprint, job.prepared.key])}",  # jobs may share a database

@@ -60,7 +60,16 @@ class Wanted(Known):
 
 
 def parse_measures(text: str) -> list[dict[str, Any]]:
-    """Options of measures from ``cka,lookahead(step_size=lr),probe``.
+    """Options of measures from ``cka,lookahead(step_size=lr),probe``; see :func:`parse_methods`."""
+    return parse_methods(text, "measures")
+
+
+def parse_methods(text: str, what: str) -> list[dict[str, Any]]:
+    """Options of methods from ``NAME,NAME(option=value, …)``.
+
+    Args:
+        text: As the user writes it.
+        what: What they are, for the sentences.
 
     Raises:
         InputError: With a sentence for each entry that is not ``NAME`` or ``NAME(option=value, …)``.
@@ -71,7 +80,7 @@ def parse_measures(text: str) -> list[dict[str, Any]]:
         options = None if match is None else _options(match["options"])
         if match is None or options is None:
             faults.append(
-                f"measures should be NAME or NAME(option=value, …), separated by commas; found `{entry.strip()}`"
+                f"{what} should be NAME or NAME(option=value, …), separated by commas; found `{entry.strip()}`"
             )
         else:
             found.append({"method": match["method"], **options})

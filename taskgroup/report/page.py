@@ -18,7 +18,16 @@ from taskgroup.report.plots import draw_all
 from taskgroup.report.plots.style import drawing
 from taskgroup.report.summary import NO_EVIDENCE, headline, loss_words, settings
 from taskgroup.report.svg import inline_svg, svg_text
-from taskgroup.report.tables import arm_table, cost_words, proposal_table, provenance_list, task_table, trial_table
+from taskgroup.report.tables import (
+    arm_table,
+    chain_rows,
+    cost_words,
+    count_table,
+    proposal_table,
+    provenance_list,
+    task_table,
+    trial_table,
+)
 from taskgroup.report.text import TIMES, shorten
 from taskgroup.report.tree import tree_text
 
@@ -87,6 +96,9 @@ def _context(record: Record, pictures: dict[str, Markup]) -> dict[str, Any]:
         "tasks": task_table(evidence) if evidence else None,
         "arms": arm_table(evidence) if evidence else None,
         "proposals": proposal_table(record),
+        "reason": record.proposals.reason,
+        "group_counts": count_table(record.proposals.counts),
+        "chain": chain_rows(record.proposals.chain),
         "notes": record.proposals.notes,
         "trials": trial_table(record.trials, spec.architecture.fingerprint),
         "counts": search_words(record.trials),

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from taskgroup.core.record import Record, TrialRow
+from taskgroup.core.grouping import Grouping
+from taskgroup.core.record import Chain, GroupCount, Record, TrialRow
 from taskgroup.core.spec import Architecture, Cost, Evidence, Provenance
 from taskgroup.core.text import printable
 from taskgroup.report.text import DASH, STATES, amount, percent, times
@@ -72,17 +73,48 @@ def arm_table(evidence: Evidence) -> Sheet:
 
 
 def proposal_table(record: Record) -> Sheet:
-    """Groupings that were proposed."""
+    """Groupings that were proposed, the recommended one set off."""
     rows = [
         (
             str(len(p.grouping)),
-            " | ".join(", ".join(map(printable, group)) for group in p.grouping.groups),
+            partition(p.grouping),
+            DASH if p.stability is None else f"{p.stability:.2f}",
             DASH if p.score is None else f"{p.score:+.2f}",
             printable(p.source),
         )
         for p in record.proposals.proposals
     ]
-    return Sheet(("groups", "tasks", "silhouette", "source"), rows, texts=frozenset({1, 3}), long=frozenset({1, 3}))
+    head = ("groups", "tasks", "stability", "silhouette", "source")
+    recommended = record.proposals.recommended
+    strong = frozenset(k for k, p in enumerate(record.proposals.proposals) if p.grouping == recommended)
+    return Sheet(head, rows, texts=frozenset({1, 4}), strong=strong, long=frozenset({1, 4}))
+
+
+def count_table(counts: Sequence[GroupCount]) -> Sheet:
+    """What speaks for each number of groups; empty where there is one number only."""
+    rows = [
+        (
+            str(row.n_groups),
+            *(DASH if value is None else f"{value:.2f}" for value in (row.silhouette, row.eigengap, row.stability)),
+            DASH if row.separation is None else f"{row.separation:.1f}",
+        )
+        for row in (counts if len(counts) > 1 else ())
+    ]
+    head = ("groups", "silhouette", "eigengap", "stability", "separation in standard errors")
+    return Sheet(head, rows, texts=frozenset())
+
+
+def chain_rows(chain: Chain | None) -> list[tuple[str, str]]:
+    """Pairs of stage and partition; none where no stage parts any tasks."""
+    if chain is None or chain.topology.is_shared:
+        return []
+    topology = chain.topology
+    return [(printable(stage), partition(topology.grouping(s))) for s, stage in enumerate(topology.stages)]
+
+
+def partition(grouping: Grouping) -> str:
+    """``a, b | c``."""
+    return " | ".join(", ".join(map(printable, group)) for group in grouping.groups)
 
 
 def trial_table(trials: Sequence[TrialRow], chosen: str) -> Sheet:

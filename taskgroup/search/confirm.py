@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from taskgroup.core.gain import task_gains
 from taskgroup.core.spec import Architecture, ArmEvidence, Cost, Evidence, TaskEvidence
 from taskgroup.core.task import TaskSet
+from taskgroup.core.topology import Topology
+from taskgroup.errors import TrialError
+from taskgroup.groupers.topologies import admits
 from taskgroup.search.limits import Limits
 from taskgroup.search.notes import SEPARATE, SHARED
 from taskgroup.search.statistics import gain_interval, seeds_to_settle
@@ -45,6 +48,9 @@ def choose(arms: Sequence[Arm], limits: Limits, level: float, by: Literal["macs"
         limits: Arms over a limit are compared with but not chosen.
         level: Of the intervals.
         by: What "cheapest" means.
+
+    Raises:
+        TrialError: No arm keeps limits and rules.
     """
     separate = _named(arms, SEPARATE).errors
     best = _best(arms, limits)
@@ -53,7 +59,7 @@ def choose(arms: Sequence[Arm], limits: Limits, level: float, by: Literal["macs"
         for arm in arms
         if arm is best
         or (
-            limits.allow(arm.cost)
+            limits.allow(arm.architecture, arm.cost)
             and not gain_interval(best.errors, separate, minus=arm.errors, level=level).above_zero
         )
     ]
@@ -78,7 +84,12 @@ def lead_over(arms: Sequence[Arm], chosen: Arm, limits: Limits, level: float) ->
 
 def _best(arms: Sequence[Arm], limits: Limits) -> Arm:
     separate = _named(arms, SEPARATE).errors
-    allowed = [arm for arm in arms if limits.allow(arm.cost)]
+    allowed = [arm for arm in arms if limits.allow(arm.architecture, arm.cost)]
+    if not allowed:
+        raise TrialError(
+            "confirm: no candidate that was trained keeps `propose.constraints` and `limits`; loosen them, or give "
+            "search more trials"
+        )
     return max(allowed, key=lambda arm: float(task_gains(arm.errors, separate).mean()))
 
 
@@ -130,8 +141,14 @@ def evidence(
         shared_vs_separate=gain_interval(test.shared, test.separate, level=level),
         tasks=tuple(_task_evidence(tasks, k, test, level) for k in range(len(tasks))),
         arms=arms,
-        verdict=verdict(arms, against_separate, against_shared, len(seeds), limits, lead),
+        verdict=verdict(arms, against_separate, against_shared, len(seeds), limits, lead, _ruled_out(tasks, limits)),
     )
+
+
+def _ruled_out(tasks: TaskSet, limits: Limits) -> frozenset[str]:
+    """Baselines that break a rule."""
+    baselines = {SHARED: Topology.shared(tasks.names, ("all",)), SEPARATE: Topology.separate(tasks.names, ("all",))}
+    return frozenset(name for name, topology in baselines.items() if not admits(limits.rules, topology))
 
 
 def _named(arms: Sequence[Arm], name: str) -> Arm:

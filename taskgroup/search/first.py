@@ -1,10 +1,10 @@
 """What search tries first, before the sampler has anything to learn from."""
 
+import itertools
 from collections.abc import Sequence
-from itertools import chain, zip_longest
 
 from taskgroup.core.grouping import Grouping
-from taskgroup.core.record import Proposal
+from taskgroup.core.record import Chain, Proposal
 from taskgroup.core.spec import AdapterSpec, Architecture
 from taskgroup.core.topology import Topology
 from taskgroup.search.space import Space
@@ -12,23 +12,35 @@ from taskgroup.search.space import Space
 Candidate = tuple[str, Architecture]
 
 
-def first_candidates(space: Space, proposals: Sequence[Proposal], limit: int) -> list[Candidate]:
-    """In turn: proposals at several branch points, all tasks apart at several depths, all-shared with adapters.
+def first_candidates(
+    space: Space, proposals: Sequence[Proposal], limit: int, chain: Chain | None = None
+) -> list[Candidate]:
+    """The chain over the stages, then in turn the three kinds of start.
+
+    They are: proposals at several branch points, all tasks apart at several depths, all-shared with adapters.
 
     Args:
         space: Candidates that it cannot express are left out.
         proposals: Best first.
         limit: At most so many.
+        chain: Nested partitions over the stages, if there are any that part tasks.
 
     Returns:
         Pairs of origin and architecture, without repeats, the plain baselines not among them.
     """
     lists = [_grouped(space, proposals), _apart(space), _adapted(space)]
     found: dict[str, Candidate] = {}
-    for candidate in chain.from_iterable(zip_longest(*lists)):
+    for candidate in (*_chained(space, chain), *itertools.chain.from_iterable(itertools.zip_longest(*lists))):
         if candidate is not None and space.encode(candidate[1]) is not None:
             found.setdefault(candidate[1].fingerprint, candidate)
     return list(found.values())[:limit]
+
+
+def _chained(space: Space, chain: Chain | None) -> list[Candidate]:
+    """The chain as it is, where it parts tasks and has the trunk's stages."""
+    if chain is None or chain.topology.is_shared or chain.topology.stages != space.stages:
+        return []
+    return [(f"chain over the stages, {chain.source}", Architecture(topology=chain.topology))]
 
 
 def _depths(space: Space) -> list[int]:

@@ -11,7 +11,7 @@ def complete_rows(rows: Sequence[TrialRow], limits: Limits) -> list[TrialRow]:
     """Distinct trained candidates within the limits, best first; among equals the cheaper, then the earlier."""
     found: dict[str, TrialRow] = {}
     for row in rows:
-        if row.state == "complete" and row.gain is not None and limits.allow(row.cost):
+        if row.state == "complete" and row.gain is not None and limits.allow(row.architecture, row.cost):
             found.setdefault(row.architecture.fingerprint, row)
     return sorted(found.values(), key=lambda r: (-_gain(r), r.cost.macs_ratio, r.number))
 

@@ -49,7 +49,7 @@ class Search:
         space: What may be asked.
         first: Origin and architecture of what is tried first, after the two baselines.
         cost: Cost of an architecture.
-        limits: Constraints on cost; the baselines are trained whatever they cost, as references.
+        limits: On cost and topology; the baselines are trained whatever they cost or break, as references.
         n_trials: Candidates to train, baselines included.
         seed: Of the sampler.
         prune: Whether candidates in the lowest quarter at a check are stopped.
@@ -145,7 +145,7 @@ class Search:
             architecture = self.space.suggest(trial)
             cost = self.cost(architecture)
             self._note(trial, architecture, cost)
-            if not self._answered(trial.number, cost) and self._count_attempt(trial.number):
+            if not self._answered(trial.number, architecture, cost) and self._count_attempt(trial.number):
                 notes = Notes(self._trial(trial.number))
                 return Asked(trial.number, notes.origin, architecture, notes.bars or ())
         return None
@@ -175,13 +175,13 @@ class Search:
         return self.study.ask()
 
     def _note(self, trial: optuna.Trial, architecture: Architecture, cost: Cost) -> None:
-        for name, value in self.limits.excess(cost).items():
+        for name, value in self.limits.excess(architecture, cost).items():
             if name not in self._trial(trial.number).constraints:
                 trial.set_constraint(name, value)
         trial.set_user_attr("architecture", architecture.model_dump_json())
         trial.set_user_attr("cost", cost.model_dump_json())
 
-    def _answered(self, number: int, cost: Cost) -> bool:
+    def _answered(self, number: int, architecture: Architecture, cost: Cost) -> bool:
         """Tell at once what needs no training; whether that was so."""
         trials = self._trials()
         if Notes(trials[number]).is_baseline:
@@ -194,7 +194,7 @@ class Search:
             else:
                 self._copy(twin.number, number)
             return True
-        if not self.limits.allow(cost):
+        if not self.limits.allow(architecture, cost):
             self.study.tell(number, state=TrialState.PRUNED)
             return True
         return False

@@ -33,6 +33,7 @@ def verdict(
     n_seeds: int,
     limits: Limits,
     lead: Lead | None = None,
+    ruled_out: frozenset[str] = frozenset(),
 ) -> Verdict:
     """The answer, from the choice (made on validation) and the chosen arm's gains on the test split.
 
@@ -43,21 +44,23 @@ def verdict(
         n_seeds: Paired seeds behind both.
         limits: Under which the choice was made.
         lead: Who is ahead of the chosen arm, None where it is the best itself.
+        ruled_out: Baselines that break a rule and could not be chosen.
     """
     chosen = next(arm for arm in arms if arm.chosen)
     runs = f"on the test split over {n_seeds} paired seeds"
     if chosen.name == SHARED and lead is not None and lead.n_more is not None:
         return _undecided(lead, against_separate, n_seeds, runs)
     if chosen.name == SHARED:
-        return _shared(arms, against_separate, runs, limits)
+        return _shared(arms, against_separate, runs, limits, ruled_out)
     if chosen.name == SEPARATE:
         return Verdict(
             code="separate_everything",
-            text=f"Separate everything: whatever is cheaper was distinguishably worse than the best. "
+            text=f"Separate everything: whatever is cheaper {_but(ruled_out)}was distinguishably worse than the best. "
             f"Gain against all-shared: {against_shared.percent()} {runs}.",
         )
     separate = next(arm for arm in arms if arm.name == SEPARATE)
-    return _branched(chosen.cost, separate.cost, limits, (against_separate, against_shared), runs)
+    answer = _branched(chosen.cost, separate.cost, limits, (against_separate, against_shared), runs)
+    return _within_rules(answer, ruled_out, (against_separate, against_shared), runs)
 
 
 def _branched(chosen: Cost, separate: Cost, limits: Limits, against: tuple[Interval, Interval], runs: str) -> Verdict:
@@ -78,7 +81,7 @@ def _branched(chosen: Cost, separate: Cost, limits: Limits, against: tuple[Inter
             code="as_good_as_separate",
             text=f"Better than all-shared, and not distinguishable from all-separate at {share}: {figures}.",
         )
-    if vs_shared.above_zero and not limits.allow(separate):
+    if vs_shared.above_zero and not limits.afford(separate):
         return Verdict(
             code="best_within_limits",
             text=f"Better than all-shared within the limits; all-separate is better still, but over them "
@@ -87,6 +90,25 @@ def _branched(chosen: Cost, separate: Cost, limits: Limits, against: tuple[Inter
     return Verdict(
         code="not_enough",
         text=f"Not enough evidence: chosen on validation, but the test split does not confirm the choice: {figures}.",
+    )
+
+
+def _but(ruled_out: frozenset[str]) -> str:
+    return "and keeps the constraints " if SHARED in ruled_out else ""
+
+
+def _within_rules(answer: Verdict, ruled_out: frozenset[str], against: tuple[Interval, Interval], runs: str) -> Verdict:
+    """The answer again, unless a baseline that looks as good or better could not be had."""
+    vs_separate, vs_shared = against
+    lacking = [name for name, gain in ((SEPARATE, vs_separate), (SHARED, vs_shared)) if not gain.above_zero]
+    broken = " and ".join(name for name in lacking if name in ruled_out)
+    if not broken or answer.code == "as_good_as_separate":
+        return answer
+    verb = "break" if " and " in broken else "breaks"
+    figures = f"{vs_separate.percent()} against all-separate, {vs_shared.percent()} against all-shared {runs}"
+    return Verdict(
+        code="best_within_limits",
+        text=f"The best within the constraints; {broken}, which {verb} them, is not distinguishably worse: {figures}.",
     )
 
 
@@ -106,14 +128,19 @@ def _undecided(lead: Lead, against_separate: Interval, n_seeds: int, runs: str) 
     )
 
 
-def _shared(arms: tuple[ArmEvidence, ...], against_separate: Interval, runs: str, limits: Limits) -> Verdict:
+def _shared(
+    arms: tuple[ArmEvidence, ...], against_separate: Interval, runs: str, limits: Limits, ruled_out: frozenset[str]
+) -> Verdict:
     n_finalists = sum(arm.name not in (SHARED, SEPARATE) for arm in arms)
     finalists = f"{n_finalists} finalist{'s' if n_finalists > 1 else ''}"
     separate = next(arm for arm in arms if arm.name == SEPARATE)
-    if not limits.allow(separate.cost):
+    if not limits.afford(separate.cost):
         none = f"none of {finalists} was distinguishably better" if n_finalists else "nothing else is left"
         over = f"{separate.cost.macs_ratio:.1f} times all-shared's multiply-accumulates"
         rivals = f"within the limits {none}; all-separate is over them ({over})"
+    elif SEPARATE in ruled_out:
+        none = f"none of {finalists} was distinguishably better" if n_finalists else "nothing else is left"
+        rivals = f"within the constraints {none}; all-separate breaks them"
     elif n_finalists:
         rivals = f"neither all-separate nor any of {finalists} was distinguishably better"
     else:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from taskgroup.bench.engines import published, torchjd_gram
+from taskgroup.bench.frame import Places
 from taskgroup.bench.lookahead import LookaheadBench
 from taskgroup.bench.memory import peak_growth
 from taskgroup.bench.ways import BATCH, network_of, rows_of
@@ -51,7 +52,7 @@ def test_memory_is_counted_at_its_peak() -> None:
 
 
 def test_goals_and_cells() -> None:
-    assert len(LookaheadBench().cells(quick=False)) == 15
+    assert len(LookaheadBench().cells(False, Places())) == 15
     rows = [
         {
             "model": "mlp",

@@ -8,7 +8,9 @@ import pytest
 HEAVY = "{'torch', 'optuna', 'pandas', 'sklearn', 'matplotlib', 'scipy'}"
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["run", "--help"], ["measure", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["run", "--help"], ["measure", "--help"], ["group", "--help"]], ids=" ".join
+)
 def test_command_line_starts_light(words: list[str]) -> None:
     code = (
         "import sys; from taskgroup.cli import main\n"

@@ -1,7 +1,8 @@
 from spec_examples import ARCHITECTURE, COST
 
 from taskgroup.core.grouping import Grouping
-from taskgroup.core.record import CandidateTree, Proposal, Proposals, TrialRow, search_words
+from taskgroup.core.record import CandidateTree, Chain, GroupCount, Proposal, Proposals, TrialRow, search_words
+from taskgroup.core.topology import Topology
 from taskgroup.core.tree import MergeTree
 
 
@@ -20,6 +21,34 @@ def test_proposals_survive_json() -> None:
         notes=("one note",),
     )
     assert Proposals.model_validate_json(proposals.model_dump_json()) == proposals
+
+
+def test_everything_that_proposals_know_survives_json() -> None:
+    together, apart = Grouping.together("ab"), Grouping.apart("ab")
+    topology = Topology.branched(apart, ("s1", "s2"), 1)
+    proposals = Proposals(
+        proposals=(Proposal(grouping=apart, source="given", score=0.1, stability=2 / 3),),
+        trees=(),
+        recommended=together,
+        reason="All together: of two tasks each has a single source.",
+        counts=(GroupCount(n_groups=1, eigengap=1 / 7), GroupCount(n_groups=2, separation=3.3)),
+        together=((1.0, 1 / 3), (1 / 3, 1.0)),
+        consensus=MergeTree(tasks=("a", "b"), merges=((0, 1),), heights=(2 / 3,)),
+        chain=Chain(topology=topology, source="slice `s2`", separation=(0.1, 4.4), threshold=3.0),
+        n_draws=50,
+        symmetrization="centred-min",
+    )
+    assert Proposals.model_validate_json(proposals.model_dump_json()) == proposals
+
+
+def test_files_of_older_versions_load() -> None:
+    grouping = '{"tasks": ["a", "b"], "labels": [0, 1]}'
+    old = (
+        f'{{"proposals": [{{"grouping": {grouping}, "source": "all apart", "score": null}}], "trees": [], "notes": []}}'
+    )
+    found = Proposals.model_validate_json(old)
+    assert found.proposals[0].stability is None
+    assert (found.recommended, found.reason, found.counts, found.together, found.chain) == (None, "", (), (), None)
 
 
 def test_trial_row_survives_json() -> None:

@@ -11,9 +11,11 @@ from taskgroup.core.tree import MergeTree
 from taskgroup.errors import InputError
 from taskgroup.groupers import Grouper
 from taskgroup.groupers.candidates import distinct, standard_trees
+from taskgroup.groupers.constraints import Constraints
 from taskgroup.groupers.hierarchical import Hierarchical
+from taskgroup.groupers.number import silhouette
 from taskgroup.groupers.pairs import Pairs
-from taskgroup.groupers.propose import propose, silhouette
+from taskgroup.groupers.propose import make_groupers, propose
 from taskgroup.groupers.spectral import Spectral
 
 GROUPERS: tuple[Grouper, ...] = (Hierarchical(), Hierarchical(linkage="complete"), Spectral())
@@ -48,14 +50,12 @@ def own_silhouette(distances: Array, labels: tuple[int, ...]) -> float:
 @pytest.mark.parametrize("n_tasks", range(1, 8))
 def test_all_together_and_all_apart_are_always_there(n_tasks: int) -> None:
     found = propose(affinity_of(random_matrix(n_tasks, 0)), GROUPERS, n_resampled=2, seed=0)
-    groupings = [p.grouping for p in found.proposals]
-    assert groupings[0] == Grouping.together(NAMES[:n_tasks])
-    assert groupings[-1] == Grouping.apart(NAMES[:n_tasks])
-    assert len(set(groupings)) == len(groupings)
-    assert [p.source.split(" (")[0] for p in (found.proposals[0], found.proposals[-1])] == [
-        "all together",
-        "all together" if n_tasks == 1 else "all apart",
-    ]
+    sources = {p.grouping: p.source.split(" (")[0] for p in found.proposals}
+    assert len(sources) == len(found.proposals)
+    assert sources[Grouping.together(NAMES[:n_tasks])] == "all together"
+    assert sources[Grouping.apart(NAMES[:n_tasks])] == ("all together" if n_tasks == 1 else "all apart")
+    assert found.proposals[0].grouping == found.recommended
+    assert found.reason
 
 
 def test_one_task_has_one_grouping_and_one_tree() -> None:
@@ -78,18 +78,26 @@ def test_constant_evidence_leaves_the_ends_and_says_so() -> None:
     assert any("does not separate groups" in note for note in found.notes)
 
 
-def test_coarse_to_fine_then_best_silhouette_first() -> None:
-    affinity = affinity_of(random_matrix(8, 3))
+def test_recommended_first_then_by_stability_then_by_silhouette() -> None:
+    affinity = affinity_of(random_matrix(8, 3), stderr=0.5)
     found = propose(affinity, GROUPERS, n_resampled=0, seed=0)
-    keys = [(len(p.grouping), -(p.score if p.score is not None else 0.0)) for p in found.proposals]
+    assert found.proposals[0].grouping == found.recommended
+    keys = [(-(p.stability or 0), -(p.score or 0)) for p in found.proposals[1:] if p.score is not None]
     assert keys == sorted(keys)
-    assert len({k for k, _ in keys}) < len(keys)  # some numbers of groups have several proposals
-    assert found.proposals[0].score is None
-    assert found.proposals[-1].score is None
+    assert len({stability for stability, _ in keys}) > 3
+    ends = {Grouping.together(NAMES[:8]), Grouping.apart(NAMES[:8])} - {found.recommended}
+    assert {p.grouping for p in found.proposals[-len(ends) :]} == ends
+    exact = propose(affinity_of(random_matrix(8, 3), stderr=np.nan), GROUPERS, n_resampled=0, seed=0)
+    assert {p.stability for p in exact.proposals} == {None}
+    scores = [p.score for p in exact.proposals[1:] if p.score is not None]
+    assert scores == sorted(scores, reverse=True)
     by_name = Pairs.of(affinity)
     back = np.argsort(by_name.order)
     distances = by_name.distances()[np.ix_(back, back)]
-    for proposal in found.proposals[1:-1]:
+    for proposal in found.proposals:
+        if proposal.grouping in ends:
+            assert proposal.score is proposal.stability is None
+            continue
         assert proposal.score == pytest.approx(own_silhouette(distances, proposal.grouping.labels))
 
 
@@ -118,6 +126,7 @@ def test_notes_come_once_and_none_is_lost() -> None:
     matrix[0, 1] = np.nan
     found = propose(affinity_of(matrix), [*GROUPERS, Given()], n_resampled=0, seed=0)
     starts = ["1 of 20 affinities", "given by the user"]
+    assert len(found.notes) == 2
     assert [note[: len(start)] for note, start in zip(found.notes, starts, strict=True)] == starts
     asked = propose(affinity_of(matrix), [Hierarchical(linkage="ward")], n_resampled=0, seed=0)
     assert asked.notes == found.notes[:1]
@@ -134,6 +143,7 @@ def test_trees_are_those_of_the_linkages_bisection_groupers_and_draws() -> None:
         "hierarchical(ward)",
         "spectral bisection",
         "given",
+        "consensus of 50 draws",
         "resampled 1 of 2",
         "resampled 2 of 2",
     ]
@@ -168,7 +178,10 @@ def test_the_same_seed_gives_the_same_list_and_more_draws_extend_it() -> None:
     assert shapes[1][: len(shapes[0])] == shapes[0]
     assert len(shapes[1]) > len(shapes[0])
     assert shapes[2] != shapes[0]
-    assert few.proposals == other.proposals
+    assert {(p.grouping, p.source, p.score) for p in few.proposals} == {
+        (p.grouping, p.source, p.score) for p in other.proposals
+    }
+    assert few.together != other.together
 
 
 def test_small_error_bars_give_no_new_tree() -> None:
@@ -197,9 +210,16 @@ def test_follows_a_permutation_of_the_tasks_with_the_draws(seed: int) -> None:
         return propose(affinity, GROUPERS, n_resampled=5, seed=4)
 
     before, after = found(list(range(7))), found([int(i) for i in at])
-    assert {(parts(p.grouping), p.source, p.score) for p in after.proposals} == {
-        (parts(p.grouping), p.source, p.score) for p in before.proposals
-    }
+    listed = [[(parts(p.grouping), p.source, p.score, p.stability) for p in f.proposals] for f in (before, after)]
+    assert listed[0] == listed[1]
+    assert before.recommended is not None
+    assert after.recommended is not None
+    assert parts(after.recommended) == parts(before.recommended)
+    assert (after.reason, after.counts, after.n_draws) == (before.reason, before.counts, 50)
+    assert np.array_equal(np.array(after.together), np.array(before.together)[np.ix_(at, at)])
+    assert before.consensus is not None
+    assert after.consensus is not None
+    assert clades(after.consensus) == clades(before.consensus)
     assert [(t.source, clades(t.tree)) for t in after.trees] == [(t.source, clades(t.tree)) for t in before.trees]
     assert after.proposals[0].grouping.tasks == tuple(NAMES[i] for i in at)
 
@@ -209,10 +229,75 @@ def test_survives_json() -> None:
     assert Proposals.model_validate_json(found.model_dump_json()) == found
 
 
+def test_the_consensus_and_the_first_proposals_are_among_the_trees() -> None:
+    affinity = affinity_of(random_matrix(8, 8), stderr=0.5)
+    odd = Grouping.of(NAMES[:8], [NAMES[0:8:2], NAMES[1:8:2]])
+    found = propose(affinity, [*GROUPERS, Given(odd)], n_resampled=0, seed=0)
+    assert found.consensus in [t.tree for t in found.trees]
+    for wanted in [p for p in found.proposals if p.score is not None][:4]:
+        assert any(t.tree.cut(len(wanted.grouping)) == wanted.grouping for t in found.trees)
+    own = [t.tree for t in found.trees if t.source == "within given"]
+    assert own[0].cut(2) == odd  # search can make use of what the user knows
+
+
+def test_constraints_repair_what_breaks_them() -> None:
+    matrix, labels = planted_matrix((3, 3), 0.1, 0)
+    tasks = NAMES[:6]
+    truth = Grouping(tasks=tasks, labels=labels)
+    (a, b), (c, d) = truth.groups[0][:2], (truth.groups[0][0], truth.groups[1][0])
+    rules = Constraints(must_link=((c, d),), cannot_link=((a, b),))
+    found = propose(affinity_of(matrix), GROUPERS, n_resampled=0, seed=0, constraints=rules)
+    assert found.proposals
+    assert all(rules.admits(p.grouping) for p in found.proposals)
+    assert found.recommended is not None
+    assert rules.admits(found.recommended)
+    assert found.proposals[0].grouping == found.recommended
+    kept = propose(affinity_of(matrix), GROUPERS, n_resampled=0, seed=0, constraints=Constraints(cannot_link=((c, d),)))
+    assert kept.recommended == truth  # it keeps the rule; all together repaired is the same and does not take its place
+    assert kept.proposals[0].source.startswith("hierarchical(average), 2 groups")
+    forced = propose(affinity_of(matrix), GROUPERS, n_resampled=0, seed=0, constraints=Constraints(n_groups=3))
+    assert {len(p.grouping) for p in forced.proposals} == {3}
+    flat = propose(affinity_of(np.ones((4, 4))), [], n_resampled=0, seed=0, constraints=Constraints(max_size=2))
+    assert flat.reason.startswith("2 groups, as few as the constraints leave: all pairs")
+    with pytest.raises(InputError, match="`must_link` should name tasks of the problem, found `nobody`"):
+        propose(affinity_of(matrix), [], n_resampled=0, seed=0, constraints=Constraints(must_link=(("nobody", a),)))
+
+
+def test_a_chain_that_breaks_the_constraints_is_left_out() -> None:
+    block = np.kron(np.eye(2), np.ones((3, 3)))
+    affinity = affinity_of(block, block, block, stderr=0.05)
+    free = propose(affinity, [], n_resampled=0, seed=0)
+    assert free.chain is not None
+    assert free.chain.topology.matrix == ((0, 0, 0, 1, 1, 1),) * 2
+    tied = propose(affinity, [], n_resampled=0, seed=0, constraints=Constraints(must_link=((NAMES[0], NAMES[5]),)))
+    assert tied.chain is None
+
+
+def test_groupers_take_the_common_symmetrization_unless_they_say_otherwise() -> None:
+    made = make_groupers(
+        [
+            {"method": "hierarchical"},
+            {"method": "spectral", "symmetrization": "centred-max"},
+            {"method": "given", "groups": [["a"]]},
+        ],
+        "centred-min",
+    )
+    assert [getattr(g, "symmetrization", None) for g in made] == ["centred-min", "centred-max", None]
+    matrix = random_matrix(6, 1)
+    found = propose(affinity_of(matrix), made[:1], n_resampled=0, seed=0, symmetrization="centred-min")
+    assert found.symmetrization == "centred-min"
+    pairs = Pairs.of(affinity_of(matrix), how="centred-min")
+    partial = next(p for p in found.proposals if p.score is not None)
+    assert partial.score == silhouette(pairs, partial.grouping)
+    assert "centred-min" in partial.source
+
+
 def test_stage_and_number_of_draws_are_checked() -> None:
     affinity = affinity_of(random_matrix(4, 0), random_matrix(4, 1))
     with pytest.raises(InputError, match="`stage` should be one of s1, trunk, found `s2`"):
         propose(affinity, GROUPERS, n_resampled=0, seed=0, stage="s2")
+    with pytest.raises(InputError, match="`n_draws` should be 0 or more, found -2"):
+        propose(affinity, GROUPERS, n_resampled=0, n_draws=-2, seed=0)
     with pytest.raises(InputError, match="`n_resampled` should be 0 or more, found -1"):
         propose(affinity, GROUPERS, n_resampled=-1, seed=0)
     early = propose(affinity, GROUPERS, n_resampled=2, seed=0, stage="s1")

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from taskgroup.errors import InputError
+from taskgroup.groupers import GROUPERS
 from taskgroup.measures import MEASURES
 from taskgroup.pipeline.config import Config, load_config, parse_config, read_yaml
 
@@ -101,7 +102,7 @@ def test_methods_and_their_options_are_looked_at_where_something_is_wrong() -> N
         f"`measure.affinity.method`: affinity measure should be one of {', '.join(MEASURES.names)}, found `lookahed`, "
         "did you mean `lookahead`?",
         "`propose.groupers.0`: `max_group` is not a known key, did you mean `max_groups`?",
-        "`propose.groupers.1` should be a mapping with `method`, one of hierarchical, spectral",
+        f"`propose.groupers.1` should be a mapping with `method`, one of {', '.join(GROUPERS.names)}",
         "`search.adapters.kind`: adapter kind should be one of bottleneck, "
         "found `bottlenek`, did you mean `bottleneck`?",
         "`export.formats`: export format should be one of dot, graphml, json, mermaid, yaml, "

@@ -190,6 +190,37 @@ def test_a_limit_of_one_leads_to_sharing_everything(tmp_path: Path) -> None:
     assert "all-separate is over them" in evidence.verdict.text
 
 
+def test_a_plan_keeps_the_constraints(tmp_path: Path) -> None:
+    rules = {"must_link": [["sum", "third"]], "cannot_link": [["sum", "sign"]]}
+    space = {**SMALL, "search": {**SMALL["search"], "trials": 6}, "propose": {"constraints": rules, "draws": 5}}
+    found = taskgroup.plan(make_problem(), space, out=tmp_path)
+    topology = found.spec.architecture.topology
+    assert (topology.n_shared("sum", "third"), topology.n_shared("sum", "sign")) == (2, 0)
+    assert {p.grouping.groups for p in found.proposals.proposals} == {(("sum", "third"), ("sign",))}
+    for row in found.trials[2:]:
+        kept = row.architecture.topology == topology
+        assert row.state == ("complete" if kept else "over limit") or row.origin.startswith("repeat")
+    assert {row.origin for row in found.trials[:2]} == {"all-shared", "all-separate"}
+    evidence = found.spec.evidence
+    assert evidence is not None
+    assert not any(arm.chosen for arm in evidence.arms if arm.name in ("all-shared", "all-separate"))
+
+
+def test_constraints_and_groups_that_fit_no_task_are_told_before_anything_is_trained(tmp_path: Path) -> None:
+    propose = {
+        "constraints": {"must_link": [["sum", "thrd"]]},
+        "groupers": [{"method": "given", "groups": [["sum", "sing"]]}],
+    }
+    with pytest.raises(InputError) as caught:
+        taskgroup.plan(make_problem(), {**SMALL, "propose": propose}, out=tmp_path / "job")
+    assert caught.value.problems == (
+        "tiny: `propose.constraints`: `must_link` should name tasks of the problem, found `thrd`, "
+        "did you mean `third`?",
+        "tiny: `propose.groupers.0`: `groups` should name tasks of the problem, found `sing`, did you mean `sign`?",
+    )
+    assert not (tmp_path / "job").exists()
+
+
 def test_no_stage_for_adapters_is_none_and_not_all(tmp_path: Path) -> None:
     space = {**SMALL, "search": {"trials": 4, "adapters": {"sizes": [0, 2], "stages": []}}}
     found = taskgroup.plan(make_problem(), space, out=tmp_path)

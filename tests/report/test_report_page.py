@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 import yaml
-from record_fixture import HOSTILE, make_record, with_helper
+from record_fixture import DIGITS, HOSTILE, STAGES, make_record, with_helper
 
 from taskgroup.core.gain import Interval
-from taskgroup.core.record import Record, search_words
+from taskgroup.core.record import Chain, GroupCount, Record, search_words
 from taskgroup.core.spec import Spec
+from taskgroup.core.topology import Topology
 from taskgroup.report import write_report
-from taskgroup.report.tables import proposal_table
+from taskgroup.report.tables import count_table, partition, proposal_table
+from taskgroup.report.text import DASH
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -130,10 +132,43 @@ def test_words_are_explained_and_counts_are_those_of_the_terminal(nine: tuple[Pa
 
 def test_proposals_begin_with_what_matters_and_long_cells_wrap() -> None:
     sheet = proposal_table(make_record())
-    assert sheet.head == ("groups", "tasks", "silhouette", "source")
+    assert sheet.head == ("groups", "tasks", "stability", "silhouette", "source")
     assert sheet.rows[1][0] == "2"
-    assert sheet.rows[1][3] == "hierarchical(average), 2 groups"
-    assert sheet.long == {1, 3} == sheet.texts
+    assert sheet.rows[1][2:4] == (DASH, "+0.47")
+    assert sheet.rows[1][4] == "hierarchical(average), 2 groups"
+    assert sheet.long == {1, 4} == sheet.texts
+
+
+def test_the_recommendation_comes_with_its_reason_counts_and_chain(tmp_path: Path) -> None:
+    record = make_record()
+    cut = record.proposals.proposals[2]
+    topology = Topology.branched(cut.grouping, STAGES, 2)
+    full = record.proposals.model_copy(
+        update={
+            "proposals": (cut.model_copy(update={"stability": 0.874}), *record.proposals.proposals[:2]),
+            "recommended": cut.grouping,
+            "reason": "3 groups, for <good> reasons.",
+            "counts": (
+                GroupCount(n_groups=1, eigengap=0.9),
+                GroupCount(n_groups=2, silhouette=0.47, eigengap=0.31, stability=0.66, separation=5.04),
+            ),
+            "chain": Chain(topology=topology, source="t", separation=(1.0,) * 4, threshold=2.0),
+        }
+    )
+    changed = dataclasses.replace(record, proposals=full)
+    sheet = proposal_table(changed)
+    assert (sheet.rows[0][2], sheet.strong) == ("0.87", frozenset({0}))
+    assert count_table(full.counts).rows[1] == ("2", "0.47", "0.31", "0.66", "5.0")
+    assert count_table(full.counts[:1]).rows == []
+    text, page = write(changed, tmp_path)
+    assert "3 groups, for &lt;good&gt; reasons." in text
+    assert "Numbers of groups" in text
+    assert "separation in standard errors" in page.cells
+    over_stages = text.partition("Groups over the stages")[2].partition("</details>")[0]
+    assert over_stages.count(", ".join(DIGITS)) == 2
+    assert over_stages.count(partition(cut.grouping)) == 2
+    assert all(stage in over_stages for stage in STAGES)
+    assert "Groups over the stages" not in write(record, tmp_path)[0]
 
 
 def test_figures_say_on_a_small_screen_that_they_go_on(nine: tuple[Path, str, Page]) -> None:

@@ -9,6 +9,8 @@ from search_samples import arm
 from taskgroup.core.gain import task_gains
 from taskgroup.core.spec import ArmEvidence
 from taskgroup.core.task import Task, TaskSet
+from taskgroup.errors import TrialError
+from taskgroup.groupers.constraints import Constraints
 from taskgroup.search.confirm import Arm, TestErrors, arm_evidence, choose, evidence, lead_over
 from taskgroup.search.limits import Limits
 from taskgroup.search.notes import SEPARATE, SHARED
@@ -54,6 +56,17 @@ def test_arms_over_a_limit_are_not_chosen() -> None:
     assert pick(*arms, limits=Limits(macs_ratio=2.5)) == "trial 10"
     assert pick(*arms, limits=Limits(params_ratio=1.4)) == "trial 7"
     assert pick(*arms, limits=Limits(macs_ratio=1.0)) == SHARED
+
+
+def test_arms_that_break_a_rule_are_not_chosen() -> None:
+    arms = (at(SHARED, 0.5, 1), at(SEPARATE, 0, 4), at("trial 7", 0.3, 3))
+    topology = arms[2].architecture.topology
+    parted = (topology.groups(2)[0][0], topology.groups(2)[1][0])
+    assert pick(*arms) == SHARED
+    assert pick(*arms, limits=Limits(rules=Constraints(max_groups=2, n_groups=2))) == "trial 7"
+    assert pick(*arms, limits=Limits(rules=Constraints(cannot_link=(parted,)))) == SEPARATE
+    with pytest.raises(TrialError, match=r"no candidate that was trained keeps `propose.constraints`"):
+        pick(*arms, limits=Limits(rules=Constraints(n_groups=3)))
 
 
 def test_a_cheap_arm_over_another_limit_is_not_chosen_for_being_near() -> None:

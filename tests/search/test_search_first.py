@@ -4,7 +4,8 @@ import pytest
 from search_samples import STAGES, TASKS, make_space, make_tree, proposals_of
 
 from taskgroup.core.grouping import Grouping
-from taskgroup.core.record import Proposal
+from taskgroup.core.record import Chain, Proposal
+from taskgroup.core.topology import Topology
 from taskgroup.search.first import first_candidates
 from taskgroup.search.notes import SEPARATE, SHARED
 
@@ -43,6 +44,26 @@ def test_proposals_keep_their_order_and_their_grouping() -> None:
     assert [o.split(",")[0] for o, _ in grouped] == ["cut 3", "cut 2"] * 3
     for origin, architecture in grouped:
         assert architecture.topology.grouping(len(STAGES) - 1) == cuts[origin.split(",")[0]]
+
+
+def test_the_chain_comes_first_where_it_parts_tasks_and_fits() -> None:
+    space = make_space(n_trees=1)
+    tree = space.trees[0].tree
+    groupings = [Grouping.together(TASKS), tree.cut(2), tree.cut(3)]
+    parts = Topology.from_groupings(STAGES, groupings)
+    found = first_candidates(
+        space, proposals_of(tree), 100, Chain(topology=parts, source="t", separation=(), threshold=1)
+    )
+    assert found[0][0] == "chain over the stages, t"
+    assert found[0][1].topology == parts
+    plain = first_candidates(space, proposals_of(tree), 100)
+    for useless in (Topology.shared(TASKS, STAGES), Topology.from_groupings(("a", "b", "c"), groupings)):
+        assert (
+            first_candidates(
+                space, proposals_of(tree), 100, Chain(topology=useless, source="t", separation=(), threshold=1)
+            )
+            == plain
+        )
 
 
 def test_limit_cuts_the_list() -> None:

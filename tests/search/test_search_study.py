@@ -4,12 +4,24 @@ from pathlib import Path
 
 import optuna
 import pytest
-from search_samples import CHECKS, baseline, branched, make_cost, make_errors, make_search, make_space, run, train
+from search_samples import (
+    CHECKS,
+    STAGES,
+    baseline,
+    branched,
+    make_cost,
+    make_errors,
+    make_search,
+    make_space,
+    run,
+    train,
+)
 
 from taskgroup.core.gain import mean_gain
 from taskgroup.core.spec import Architecture
 from taskgroup.core.trial import TrialResult
 from taskgroup.errors import ConflictError, TrialError
+from taskgroup.groupers.constraints import Constraints
 from taskgroup.search.limits import Limits
 from taskgroup.search.notes import SEPARATE, SHARED
 from taskgroup.search.storage import open_storage
@@ -123,8 +135,25 @@ def test_over_limit_is_not_trained_and_its_constraint_is_kept(memory: optuna.sto
     assert rows[0].origin == SEPARATE
     assert rows[0].state == "complete"  # a reference, whatever it costs
     for trial in search.study.get_trials():
-        excess = limits.excess(make_cost(search.space.decode(trial.params)))
+        architecture = search.space.decode(trial.params)
+        excess = limits.excess(architecture, make_cost(architecture))
         assert trial.constraints == pytest.approx(excess)
+
+
+def test_what_breaks_a_rule_is_not_trained(memory: optuna.storages.BaseStorage) -> None:
+    limits = Limits(rules=Constraints(must_link=(("loops", "odd"),), cannot_link=(("digit", "mass"),)))
+    search = make_search(memory, limits=limits, n_trials=6)
+    rows = run(search)
+    kept = [r.architecture.topology for r in rows if r.state == "complete" and r.origin == "sampler"]
+    assert kept
+    for topology in kept:
+        assert topology.n_shared("loops", "odd") == len(STAGES)
+        assert topology.n_shared("digit", "mass") == 0
+    over = [r for r in rows if r.state == "over limit"]
+    assert over
+    assert all(not r.errors for r in over)
+    assert {r.origin for r in rows[:2]} == {SEPARATE, SHARED}  # references, whatever they break
+    assert all(r.errors for r in rows[:2])
 
 
 def test_bars_appear_after_eight_trials_and_stop_the_lowest_quarter(memory: optuna.storages.BaseStorage) -> None:

@@ -114,6 +114,20 @@ def test_a_lead_that_a_few_seeds_would_settle_is_not_enough(n_more: int, words: 
     assert "in gain against all-separate the two cannot be told apart" in of(SHARED, lead=Lead(PLAN, ABOVE, 1)).text
 
 
+def test_a_baseline_that_breaks_the_constraints_is_no_rival() -> None:
+    def ruled(chosen: str, ruled_out: str, separate: Interval, shared: Interval) -> Verdict:
+        return verdict(arms(chosen), separate, shared, 5, Limits(), ruled_out=frozenset({ruled_out}))
+
+    sharing = ruled(SHARED, SEPARATE, BELOW, ABOUT)
+    assert sharing.code == "share_everything"
+    assert "within the constraints none of 1 finalist was distinguishably better; all-separate breaks" in sharing.text
+    plan = ruled(PLAN, SHARED, ABOVE, BELOW)
+    assert plan.code == "best_within_limits"
+    assert "all-shared, which breaks them, is not distinguishably worse: +30.0 %" in plan.text
+    assert ruled(PLAN, SHARED, ABOVE, ABOVE) == CASES["better_than_both"]
+    assert "cheaper and keeps the constraints was" in ruled(SEPARATE, SHARED, ABOUT, ABOVE).text
+
+
 def test_a_lead_that_no_seeds_would_settle_changes_nothing() -> None:
     assert of(SHARED, BELOW, lead=Lead(PLAN, ABOUT, None)) == CASES["share_everything"]
     assert of(PLAN, ABOVE, ABOVE, lead=Lead(SEPARATE, ABOUT, 2)) == CASES["better_than_both"]
