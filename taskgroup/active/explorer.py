@@ -21,6 +21,10 @@ from taskgroup.selection import select
 Rows = NDArray[np.bool_]
 
 
+MOST_OPENING = 20
+"""Networks of the opening, which grows with the number of pairs of tasks up to this."""
+
+
 class Explorer:
     """Asks for networks to train, learns from their errors, and knows the best cover so far.
 
@@ -92,7 +96,8 @@ class Explorer:
         return every_group(len(self.tasks), self.max_size) if len(self.tasks) <= ALL_TASKS else None
 
     def _opening_groups(self) -> tuple[Group, ...]:
-        rows = opening(len(self.tasks), 2, np.random.default_rng(self._seed))
+        n_networks = min(round(len(self.tasks) * (len(self.tasks) + 1) / 5), MOST_OPENING)
+        rows = opening(len(self.tasks), n_networks, np.random.default_rng(self._seed))
         if self._listed is not None:
             rows = _nearest(rows, self._listed)
         return tuple(self._group(row) for row in rows)

@@ -5,37 +5,43 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.bool_]
 
+PARTS = (2, 3, 5, 8)
+"""Numbers of parts, in turn; those that leave about two tasks a part, and two and three always."""
+TRIES = 32
+"""Random partitions among which the one is taken that repeats the fewest companions."""
 
-def opening(n_tasks: int, n_bisections: int, rng: np.random.Generator) -> Rows:
-    """All together, then the two halves of each of ``n_bisections`` random bisections that cross each other.
 
-    Each bisection is a cover by two networks, and shows every task in a group of another size and other companions;
-    a second one that crosses it keeps what a task suffers from apart from what its first companions suffer from.
-    Leaving out one task at a time does not: after it, tasks stand accused whose absence merely came first.
+def opening(n_tasks: int, n_networks: int, rng: np.random.Generator) -> Rows:
+    """All together, then all groups of random partitions into two, three and, with many tasks, more parts in turn.
+
+    Each partition is a cover already, shows every task among other companions, and the sizes beside all together say
+    what size is worth. Leaving out one task at a time does not: after it, tasks stand accused whose absence merely
+    came first. Halves alone do not either: what thirds are like is then a guess.
 
     Args:
         n_tasks: T, 1 or more.
-        n_bisections: How many; fewer than four tasks have one, one task has none.
-        rng: Decides the halves.
+        n_networks: Partitions are added until there are so many networks.
+        rng: Decides the partitions; of a few, those are taken that bring the fewest companions together again.
 
     Returns:
-        Shape ``(at most 1 + 2 n_bisections, T)``, rows different, all together first.
+        Shape ``(n_networks or a part of a partition more, T)``, rows different, all together first; fewer where there are no more.
     """
-    rows = [np.ones(n_tasks, dtype=bool)]
-    halves: list[Rows] = []
-    n_wanted = min(n_bisections, 0 if n_tasks == 1 else 1 if n_tasks < 4 else n_tasks)
-    while len(halves) < n_wanted:
-        half = _half_across(halves, n_tasks, rng)
-        halves.append(half)
-        rows += [half, ~half]
-    return np.array(rows)
+    found = {np.ones(n_tasks, dtype=bool).tobytes(): np.ones(n_tasks, dtype=bool)}
+    met = np.zeros((n_tasks, n_tasks))
+    numbers = [n for n in PARTS if n <= max(3, n_tasks / 2)]
+    for turn in range(n_networks):
+        if len(found) >= n_networks:
+            break
+        labels = _partition(min(numbers[turn % len(numbers)], n_tasks), met, rng)
+        met += labels[:, None] == labels
+        found |= {row.tobytes(): row for row in (labels == part for part in range(labels.max() + 1))}
+    return np.array(list(found.values()))
 
 
-def _half_across(halves: list[Rows], n_tasks: int, rng: np.random.Generator) -> Rows:
-    """A random half that cuts the earlier ones as evenly as a few tries find."""
-    tries = [np.isin(np.arange(n_tasks), rng.permutation(n_tasks)[: n_tasks // 2]) for _ in range(16)]
-    imbalance = [
-        max((abs(int((half & other).sum()) * 2 - n_tasks // 2) for other in halves), default=0) for half in tries
-    ]
-    fresh = [i for i, half in enumerate(tries) if not any((half == o).all() or (half == ~o).all() for o in halves)]
-    return tries[min(fresh or range(len(tries)), key=lambda i: imbalance[i])]
+def _partition(n_parts: int, met: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Part of each task: parts of even size, of several tries the one that brings the fewest together again."""
+    n_tasks = len(met)
+    parts = np.arange(n_tasks) * n_parts // n_tasks
+    tries = [parts[rng.permutation(n_tasks)] for _ in range(TRIES)]
+    again = [float((met[labels[:, None] == labels] ** 2).sum()) for labels in tries]
+    return tries[int(np.argmin(again))]

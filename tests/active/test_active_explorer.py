@@ -124,7 +124,7 @@ def test_an_affinity_leads_to_the_groups_that_it_shows() -> None:
     errors = planted(7)
 
     def pure(explorer: Explorer) -> float:
-        asked = drive(explorer, errors, 9)[5:]
+        asked = drive(explorer, errors, 16)[11:]
         return float(np.mean([len({NAMES.index(t) % 2 for t in r.group}) == 1 for r in asked]))
 
     with_prior = [pure(Explorer(NAMES, affinity=affinity, seed=s)) for s in range(3)]
@@ -162,7 +162,7 @@ def test_many_tasks_grow_their_groups() -> None:
         }
 
     explorer = Explorer(names, n_draws=32, max_networks=3)
-    for _ in range(12):
+    for _ in range(16):
         for request in explorer.ask(4):
             explorer.tell(request.group, errors(request.group))
     together = sum(errors(names).values())

@@ -6,25 +6,28 @@ from taskgroup.active.opening import opening
 
 @pytest.mark.parametrize("n_tasks", range(1, 30))
 @pytest.mark.parametrize("seed", range(3))
-def test_all_together_then_complementary_halves_each_once(n_tasks: int, seed: int) -> None:
-    rows = opening(n_tasks, 2, np.random.default_rng(seed))
+def test_all_together_then_whole_partitions_each_group_once(n_tasks: int, seed: int) -> None:
+    rows = opening(n_tasks, 6, np.random.default_rng(seed))
     assert rows[0].all()
-    for half, rest in zip(rows[1::2], rows[2::2], strict=True):
-        assert (half ^ rest).all()
-        assert abs(int(half.sum()) - int(rest.sum())) <= 1
     assert len({row.tobytes() for row in rows}) == len(rows)
+    if n_tasks >= 6:  # into two, then into three
+        assert (rows[1] ^ rows[2]).all()
+        assert (rows[3:6].sum(axis=0) == 1).all()
+        assert [int(np.ptp(part.sum(axis=1))) <= 1 for part in (rows[1:3], rows[3:6])] == [True, True]
 
 
-def test_how_many_halves() -> None:
-    def sizes(n_tasks: int, n_bisections: int) -> int:
-        return len(opening(n_tasks, n_bisections, np.random.default_rng(0)))
+def test_so_many_networks_as_asked_for_and_whole_partitions() -> None:
+    found = [len(opening(9, n, np.random.default_rng(0))) for n in (0, 1, 2, 3, 4, 6, 7, 9)]
+    assert found == [1, 1, 3, 3, 6, 6, 8, 11]
 
-    assert [sizes(n, 2) for n in (1, 2, 3, 4, 9)] == [1, 3, 3, 5, 5]
-    assert [sizes(8, n) for n in (0, 1, 3)] == [1, 3, 7]
+
+def test_few_tasks_have_few_groups() -> None:
+    assert [len(opening(n, 50, np.random.default_rng(0))) for n in (1, 2, 3)] == [1, 3, 7]
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_second_bisection_crosses_the_first(seed: int) -> None:
-    _, first, _, second, _ = opening(8, 2, np.random.default_rng(seed))
+def test_partitions_cross(seed: int) -> None:
+    rows = opening(8, 8, np.random.default_rng(seed))
+    first, second = rows[1], rows[6]
     assert 1 <= int((first & second).sum()) <= 3
     assert 1 <= int((first & ~second).sum()) <= 3

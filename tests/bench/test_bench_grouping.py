@@ -233,7 +233,7 @@ def test_points_of_curves() -> None:
 def test_how_much_survives(tmp_path: Path, real: bool) -> None:
     """Of a pair that is good under every seed all; of luck, which every seed has for itself, little."""
     rng = np.random.default_rng(0)
-    path = write_table(tmp_path, "x", 5, all_groups(5), lambda group, task: 1.0)
+    path = write_table(tmp_path, "x", 4, all_groups(4), lambda group, task: 1.0)
     data = json.loads(path.read_text())
     for row in data["subsets"]:
         error = 0.5 if row["tasks"] == ["t0", "t1"] else 1.0
@@ -243,10 +243,10 @@ def test_how_much_survives(tmp_path: Path, real: bool) -> None:
     (source,) = sources(tmp_path)
     rows = survival_rows("x", *read_source(source), quick=False)
     cells = {(row["networks"], row["selecting_seeds"]) for row in rows}
-    assert cells == {(k, m) for k in (2, 3, 4, 5) for m in (1, 2, 4, 6)}
-    assert all(row["claimed"] > 0.05 for row in rows)
+    assert cells == {(k, m) for k in (2, 3, 4) for m in (1, 2, 4, 6)}
+    assert all(row["claimed"] > 0.04 for row in rows)
     shares = [row["share"] for row in rows]
-    assert shares == pytest.approx([1.0] * 16) if real else max(shares) < 0.4
+    assert shares == pytest.approx([1.0] * 12) if real else max(shares) < 0.2
 
 
 def test_gains_of_pairs_read_source_target(tmp_path: Path) -> None:

@@ -97,12 +97,15 @@ class Base:
     Args:
         members: Groups that random covers are made of, shape ``(G, T)``.
         max_networks: K.
+        most: Covers kept of each number of networks, chosen at random; None for all that there are.
         seed: Of the draws.
     """
 
-    def __init__(self, members: Mask, max_networks: int, seed: int = 0) -> None:
+    def __init__(self, members: Mask, max_networks: int, *, most: int | None = None, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
-        self._random = [random_covers(members, k, rng) for k in range(1, max_networks + 1)]
+        drawn = [random_covers(members, k, rng) for k in range(1, max_networks + 1)]
+        kept = [rng.permutation(len(sets))[:most] for sets, _ in drawn]
+        self._random = [(sets[rows], weights[rows]) for (sets, weights), rows in zip(drawn, kept, strict=True)]
 
     def totals(self, covers: Covers) -> Array:
         """Reported totals, shape ``(K,)``; infinite where there is neither."""

@@ -17,7 +17,7 @@ Mask = NDArray[np.bool_]
 MOST_NETWORKS = 8
 FEW_TASKS = 12
 """Up to so many tasks the dynamic program over served sets answers every number of networks at once."""
-PATIENCE_S = 2.0
+PATIENCE_S = 1.0
 """For the best cover of more tasks with one number of networks; then the best one so far counts."""
 PATIENCE_ALL_S = 20.0
 """The same, of all groups of a table: it is done once."""

@@ -13,6 +13,8 @@ from taskgroup.bench.grouping.base import Base
 from taskgroup.bench.grouping.covers import FEW_TASKS, MOST_NETWORKS, Array, Covers, Judged, Mask
 from taskgroup.core.cover import Group
 
+COVERS = 2000
+"""Random covers of each number of networks, whose mean is taken for every split anew."""
 SPLITS = 40
 """Splits of the seeds for each number of selecting seeds, or all where there are fewer."""
 
@@ -38,7 +40,7 @@ def survival_rows(name: str, val: GroupTable, test: GroupTable, *, quick: bool) 
     full = val.scores.cost == 1
     members = val.scores.members[full]
     seeds = _Seeds(seeds.val[:, full], seeds.test[:, full])
-    n_seeds, base = len(seeds.val), Base(members, min(len(val.tasks), MOST_NETWORKS))
+    n_seeds, base = len(seeds.val), Base(members, min(len(val.tasks), MOST_NETWORKS), most=COVERS)
     rows = []
     for n_selecting in sorted({1, 2, n_seeds // 2, n_seeds - n_seeds // 4} - {0, n_seeds}):
         splits = _splits(n_seeds, n_selecting, 3 if quick else SPLITS)
