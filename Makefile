@@ -40,6 +40,7 @@ bench: $(READY)  ## every benchmark; writes results/bench
 	$(BIN)/taskgroup bench digits
 	$(BIN)/taskgroup bench lookahead
 	$(BIN)/taskgroup bench affinity
+	$(BIN)/taskgroup bench grouping --tables ../shared/tables
 
 lock: $(READY)  ## renew constraints.txt from .venv
 	{ head -1 constraints.txt; $(PIP) freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.new && mv constraints.new constraints.txt

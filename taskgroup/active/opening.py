@@ -24,7 +24,8 @@ def opening(n_tasks: int, n_networks: int, rng: np.random.Generator) -> Rows:
         rng: Decides the partitions; of a few, those are taken that bring the fewest companions together again.
 
     Returns:
-        Shape ``(n_networks or a part of a partition more, T)``, rows different, all together first; fewer where there are no more.
+        Shape ``(n_networks or a part of a partition more, T)``, rows different, all together first; fewer where
+        there are no more.
     """
     found = {np.ones(n_tasks, dtype=bool).tobytes(): np.ones(n_tasks, dtype=bool)}
     met = np.zeros((n_tasks, n_tasks))
