@@ -1,20 +1,19 @@
 """The explorer: which networks to train so that the best cover comes out of few."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from taskgroup.active import Request
-from taskgroup.active.best_covers import Best, best_covers
 from taskgroup.active.observations import Observations
 from taskgroup.active.opening import opening
 from taskgroup.active.pool import ALL_TASKS, distinct, every_group, grown_groups
+from taskgroup.active.sight import Sight
 from taskgroup.active.standard import Standard
 from taskgroup.active.surrogate import Cells, Pool, Posterior
 from taskgroup.core.affinity import Affinity
-from taskgroup.core.cover import Array, Cover, Group, GroupScores
+from taskgroup.core.cover import Cover, Group, GroupScores
 from taskgroup.errors import InputError
 from taskgroup.selection import select
 
@@ -153,7 +152,7 @@ class Explorer:
                 found.append(Request(group, next(s for s in range(len(seeds) + 1) if s not in seeds)))
         return found
 
-    def _look(self) -> "Sight":
+    def _look(self) -> Sight:
         rng = np.random.default_rng([self._seed, int(self._observed.n_runs.sum()), len(self._observed)])
         scores = self._observed.scores()
         standard = Standard.of(scores.errors)
@@ -163,10 +162,8 @@ class Explorer:
         cells = Cells.of(Pool.of(scores.members, self._affinity), standard.to(scores.errors), per_cell)
         posterior = Posterior.of(cells)
         members = self._pool(posterior, scores.members, rng)
-        pool, at = Pool.of(members, self._affinity), _positions(scores.members, members)
-        tables = [draws.tables(pool, at, cells, rng) for draws in posterior.draws(self._n_draws, rng)]
-        drawn = standard.back(np.concatenate(tables))
-        return Sight(pool, at, drawn, best_covers(drawn, members, self.max_networks), posterior.doubt())
+        pool = Pool.of(members, self._affinity)
+        return Sight.of(posterior, pool, scores.members, standard, self.max_networks, self._n_draws, rng)
 
     def _pool(self, posterior: Posterior, measured: Rows, rng: np.random.Generator) -> Rows:
         if self._listed is not None:
@@ -201,48 +198,6 @@ class Explorer:
         """Whether the expected regret is below what a total varies from seed to seed; False where that is not known."""
         noise = self._observed.noise()
         return noise is not None and self.regret() < float(np.sqrt(noise.sum()))
-
-
-@dataclass(frozen=True)
-class Sight:
-    """What the surrogate sees: the pool, drawn tables of errors, and their best covers.
-
-    Attributes:
-        pool: Groups that come into question.
-        at: Row of each measured group.
-        drawn: Shape ``(n, G, T)``.
-        best: Their best covers.
-        doubt: Part of the uncertainty of each measured group that another seed would take away, from 0 to 1.
-    """
-
-    pool: Pool
-    at: NDArray[np.int64]
-    drawn: Array
-    best: Best
-    doubt: Array
-
-    def worth(self) -> Array:
-        """Share of each group, shape ``(G,)``, see :class:`Explorer`; a hair for groups that no table needs."""
-        open_ = np.ones(len(self.pool.members))
-        open_[self.at] = self.doubt
-        missing = self.best.uses[:, min(1, self.best.uses.shape[1] - 1) :].any(axis=1) * open_
-        shares = missing / np.maximum(missing.sum(axis=1, keepdims=True), 1.0)
-        # Where no table needs an unmeasured group, the one that comes nearest: with the lowest lucky mean error.
-        low = np.quantile(np.where(self.pool.members, self.drawn, np.nan), 0.1, axis=0)
-        hair = -np.nanmean(low, axis=1)
-        return np.asarray(shares.mean(axis=0) + 1e-9 * (hair - hair.min()) / max(np.ptp(hair), 1e-300) * (open_ == 1))
-
-    def regret(self, max_networks: int) -> float:
-        """Mean gap between the best covers of measured groups and of all, see :meth:`Explorer.regret`."""
-        measured = best_covers(self.drawn[:, self.at], self.pool.members[self.at], max_networks)
-        gaps = measured.totals - self.best.totals
-        kept = gaps[:, min(1, max_networks - 1) :]
-        return float(kept[np.isfinite(kept)].mean()) if np.isfinite(kept).any() else float("inf")
-
-
-def _positions(rows: Rows, pool: Rows) -> NDArray[np.int64]:
-    where = {row.tobytes(): i for i, row in enumerate(pool)}
-    return np.array([where[row.tobytes()] for row in rows], dtype=np.int64)
 
 
 def _nearest(wanted: Rows, listed: Rows) -> Rows:
