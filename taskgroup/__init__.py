@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from taskgroup.nn.network import build as build
     from taskgroup.nn.trunk import Trunk as Trunk
     from taskgroup.nn.weights import load_weights as load_weights
+    from taskgroup.pipeline.affinity_files import load_affinity as load_affinity
     from taskgroup.pipeline.api import Plan as Plan
     from taskgroup.pipeline.api import measure as measure
     from taskgroup.pipeline.api import plan as plan
@@ -37,6 +38,7 @@ _HOMES = {
     "Trunk": "taskgroup.nn.trunk",
     "build": "taskgroup.nn.network",
     "group": "taskgroup.pipeline.grouping",
+    "load_affinity": "taskgroup.pipeline.affinity_files",
     "load_spec": "taskgroup.exporters",
     "load_weights": "taskgroup.nn.weights",
     "measure": "taskgroup.pipeline.api",
@@ -55,6 +57,7 @@ __all__ = [
     "Trunk",
     "build",
     "group",
+    "load_affinity",
     "load_spec",
     "load_weights",
     "measure",

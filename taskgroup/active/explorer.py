@@ -13,7 +13,7 @@ from taskgroup.active.sight import Sight
 from taskgroup.active.standard import Standard
 from taskgroup.active.surrogate import Cells, Pool, Posterior
 from taskgroup.core.affinity import Affinity
-from taskgroup.core.cover import Cover, Group, GroupScores
+from taskgroup.core.cover import Array, Cover, Group, GroupScores
 from taskgroup.errors import InputError
 from taskgroup.selection import select
 
@@ -43,13 +43,15 @@ class Explorer:
             was learned.
         max_networks: K, the most networks worth having; by default T, at most 8.
         max_size: Largest group asked for besides all together.
-        affinity: A prior: who helps whom. Its weight is learned; it may be nothing.
+        affinity: A prior: who helps whom (``taskgroup.load_affinity`` reads that of a run). Its weight is learned; it
+            may be nothing.
         seeds: Seeds under which the opening is trained; two or more show the noise between seeds.
         seed: Of all random choices.
         n_draws: Tables drawn for each ask.
 
     Raises:
-        InputError: If an argument is out of its range, or a candidate is not a group of the tasks.
+        InputError: If an argument is out of its range, a candidate is not a group of the tasks, or the candidates
+            leave a task untrained.
 
     Example:
         >>> explorer = Explorer(("a", "b", "c"))
@@ -84,13 +86,16 @@ class Explorer:
         self._seeds, self._seed, self._n_draws = seeds, seed, n_draws
         self._observed = Observations(tasks)
         self._pending: dict[Group, set[int]] = {}
-        self._affinity = None if affinity is None else affinity.reordered(tasks).centred()
+        self._affinity = _centred(affinity, self.tasks)
         self._listed = self._candidates(candidates)
         self._opening = self._opening_groups()
 
     def _candidates(self, candidates: Sequence[Sequence[str]] | None) -> Rows | None:
         if candidates is not None:
             groups = [self._observed.group(names) for names in candidates]
+            untrained = [task for task in self.tasks if not any(task in group for group in groups)]
+            if untrained:
+                raise InputError(f"`candidates` should train every task, found none with {', '.join(untrained)}")
             return distinct(self._row(group) for group in groups)
         return every_group(len(self.tasks), self.max_size) if len(self.tasks) <= ALL_TASKS else None
 
@@ -118,16 +123,24 @@ class Explorer:
         self._observed.add(group, errors, seed)
         self._pending.get(self._observed.group(group), set()).discard(seed)
 
-    def forget(self, group: Sequence[str], seed: int = 0) -> None:
+    def forget(self, group: Group, seed: int = 0) -> None:
         """Take back a request that will not be answered; it may be asked for again."""
         self._pending.get(self._observed.group(group), set()).discard(seed)
 
     def ask(self, n: int = 1) -> tuple[Request, ...]:
-        """At most ``n`` networks to train next, all different, none asked for before; none when all are done."""
+        """At most ``n`` networks to train next, all different, none asked for before; none when all are done.
+
+        Before anything is told there are those of the opening alone.
+
+        Raises:
+            InputError: If ``n`` is below 1.
+        """
+        if n < 1:
+            raise InputError(f"`n` should be 1 or more, found {n}")
         found: list[Request] = []
         for group in self._opening:
             found += [Request(group, s) for s in range(self._seeds) if not self._asked(group, s)]
-        if len(self._observed) >= len(self._opening):
+        if self._opened:
             found = []  # enough is known from elsewhere
         found = found[:n]
         if len(found) < n and len(self._observed):
@@ -135,6 +148,11 @@ class Explorer:
         for request in found:
             self._pending.setdefault(request.group, set()).add(request.seed)
         return tuple(found)
+
+    @property
+    def _opened(self) -> bool:
+        """Whether as many groups are known as the opening has."""
+        return len(self._observed) >= len(self._opening)
 
     def _asked(self, group: Group, seed: int) -> bool:
         return seed in self._observed.seeds(group) or seed in self._pending.get(group, ())
@@ -195,9 +213,28 @@ class Explorer:
         return self._look().regret(self.max_networks)
 
     def settled(self) -> bool:
-        """Whether the expected regret is below what a total varies from seed to seed; False where that is not known."""
+        """Whether more measuring is not worth while.
+
+        True when nothing is left that could be asked for, or the expected regret is below what a total varies from seed
+        to seed. False before the opening is told, and while the noise is not known (no group has two seeds).
+        """
+        if not self._opened:
+            return False
         noise = self._observed.noise()
-        return noise is not None and self.regret() < float(np.sqrt(noise.sum()))
+        if noise is None:
+            return self._listed is not None and all(self._group(row) in self._observed for row in self._listed)
+        return self.regret() <= float(np.sqrt(noise.sum()))
+
+
+def _centred(affinity: object, tasks: Group) -> Array | None:
+    if affinity is None:
+        return None
+    if not isinstance(affinity, Affinity):
+        found = type(affinity).__name__
+        raise InputError(f"`affinity` should be a taskgroup.Affinity; taskgroup.load_affinity reads one; found {found}")
+    if sorted(affinity.tasks) != sorted(tasks):
+        raise InputError(f"`affinity` should be of the tasks {sorted(tasks)}, found {sorted(affinity.tasks)}")
+    return affinity.reordered(tasks).centred()
 
 
 def _nearest(wanted: Rows, listed: Rows) -> Rows:

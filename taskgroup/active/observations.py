@@ -1,6 +1,7 @@
 """What was measured: errors of tasks in trained groups, under one or more seeds."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,10 @@ class Observations:
         names = self.group(group)
         if sorted(errors) != sorted(names):
             raise InputError(f"`errors` should have one number for each of {list(names)}, found {sorted(errors)}")
-        values = tuple(float(errors[name]) for name in names)
+        numbers = [errors[name] for name in names]
+        if not all(isinstance(number, Real) for number in numbers):
+            raise InputError(f"`errors` should be numbers, found {dict(errors)}")
+        values = tuple(float(number) for number in numbers)
         wrong = [f"{name}: {value}" for name, value in zip(names, values, strict=True) if not np.isfinite(value)]
         if wrong:
             raise InputError(f"`errors` should be finite, found {', '.join(wrong)}")

@@ -72,9 +72,9 @@ class Sight:
     def regret(self, max_networks: int) -> float:
         """Mean gap between the best covers of measured groups and of all."""
         measured = best_covers(self.drawn[:, self.at], self.pool.members[self.at], max_networks)
-        gaps = measured.totals - self.best.totals
-        kept = gaps[:, min(1, max_networks - 1) :]
-        return float(kept[np.isfinite(kept)].mean()) if np.isfinite(kept).any() else float("inf")
+        known = np.isfinite(measured.totals) & np.isfinite(self.best.totals)
+        known[:, : min(1, max_networks - 1)] = False
+        return float((measured.totals[known] - self.best.totals[known]).mean()) if known.any() else float("inf")
 
 
 def _positions(rows: Rows, pool: Rows) -> NDArray[np.int64]:

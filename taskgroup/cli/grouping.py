@@ -20,7 +20,8 @@ def group(
         typer.Option(
             "--with",
             metavar="NAME,…",
-            help="Groupers, separated by commas: spectral,hierarchical(linkage=ward). By default those of a config.",
+            help="Groupers, separated by commas: spectral,hierarchical(linkage=ward). By default average, complete "
+            "and ward linkage and spectral.",
         ),
     ] = None,
     given: Annotated[
@@ -43,7 +44,7 @@ def group(
     Trains nothing. docs/grouping.md tells how groups are found, counted and weighed.
     """
     from taskgroup.cli.grouping_view import show_proposals
-    from taskgroup.pipeline.affinity_files import read_affinity
+    from taskgroup.pipeline.affinity_files import load_affinity
     from taskgroup.pipeline.config import ProposeConfig
     from taskgroup.pipeline.folder import write_text
     from taskgroup.pipeline.grouping import group as find
@@ -51,9 +52,11 @@ def group(
 
     if out is not None and not out.parent.is_dir():
         raise InputError(f"{out}: there is no folder {out.parent} to write to; make it, or give another --out")
+    if out is not None and out.is_dir():
+        raise InputError(f"--out should be a file, found the folder {out}")
     wanted: list[Any] = parse_methods(",".join(names), "groupers") if names else list(ProposeConfig().groupers)
     wanted += [{"method": "given", "groups": [_listed(part) for part in text.split("/")]} for text in given or ()]
-    measured = read_affinity(affinity)
+    measured = load_affinity(affinity)
     found = find(
         measured,
         wanted,

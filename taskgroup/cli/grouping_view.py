@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from taskgroup.core.record import Chain, Proposals
+from taskgroup.core.record import Chain, Proposal, Proposals
 from taskgroup.core.text import plural, printable
 from taskgroup.report.tables import partition
 from taskgroup.report.text import DASH
@@ -42,8 +42,9 @@ def show_proposals(found: Proposals, stage: str) -> None:
         if part.row_count:
             console.print(Text(f"\n{title}", style="bold"))
             console.print(part)
-    if len(found.proposals) > N_SHOWN:
-        _print(console, f"and {len(found.proposals) - N_SHOWN} more; --out FILE.json writes them all")
+    n_more = sum(not _own(p) for p in found.proposals[N_SHOWN:])
+    if n_more:
+        _print(console, f"and {n_more} more; --out FILE.json writes them all")
     _section(console, "Over the stages", _stages(found.chain) if found.chain else ())
     _section(console, f"Pairs in {found.n_draws} redrawn affinities", _pairs(found))
     _section(console, "Notes", [*found.notes, CAVEAT])
@@ -81,11 +82,18 @@ def _counts(found: Proposals) -> Table:
 
 def _proposals(found: Proposals) -> Table:
     table = _table("groups", "tasks", "stability", "silhouette", "source", right=(0, 2, 3))
-    for p in found.proposals[:N_SHOWN]:
+    for k, p in enumerate(found.proposals):
+        if k >= N_SHOWN and not _own(p):
+            continue
         style = "bold" if p.grouping == found.recommended else ""
         cells = (str(len(p.grouping)), partition(p.grouping), _plain(p.stability), _signed(p.score), _source(p.source))
         table.add_row(*(Text(cell) for cell in cells), style=style)
     return table
+
+
+def _own(proposal: Proposal) -> bool:
+    """Whether it is the user's: those are always printed."""
+    return "given" in proposal.source
 
 
 def _source(text: str) -> str:

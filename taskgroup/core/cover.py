@@ -129,6 +129,8 @@ class GroupScores:
         errors = errors.reshape(len(listed), len(tasks))
         members = np.array([[task in row for task in tasks] for row in listed]).reshape(errors.shape).astype(bool)
         costs = np.ones(len(listed)) if cost is None else np.array(list(cost), dtype=np.float64)
+        if len(costs) != len(listed):
+            raise ValueError(f"`cost` should have one number for each of {len(listed)} rows, found {len(costs)}")
         return cls(tuple(tasks), members, errors, costs)
 
     def group(self, row: int) -> Group:

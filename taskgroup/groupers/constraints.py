@@ -222,7 +222,11 @@ def constrained(proposals: Proposals, pairs: Pairs, constraints: Constraints) ->
         else:
             number = f" to {plural(len(grouping), 'group')}" if len(grouping) != len(proposal.grouping) else ""
             kept[grouping] = Proposal(grouping=grouping, source=f"{proposal.source}, constrained{number}")
-    notes = [f"constraints: {', '.join(doubled)}: the same as another proposal, left out"] if doubled else []
+    notes = (
+        [f"constraints: repaired, these became proposals that there are already: {', '.join(doubled)}"]
+        if doubled
+        else []
+    )
     notes += [f"constraints: {', '.join(lost)}: no admissible grouping found, left out"] if lost else []
     ordered = tuple(sorted(kept.values(), key=lambda proposal: len(proposal.grouping)))
     return Proposals(proposals=ordered, trees=proposals.trees, notes=(*proposals.notes, *notes))

@@ -81,7 +81,9 @@ def propose(
     weighed = _weighed(found.proposals, pairs, redrawn)
     counts = group_counts(affinity, pairs, stage, symmetrization, redrawn)
     fallback = rules.repaired(pairs, Grouping.together(affinity.tasks)) or weighed[0].grouping
-    answer = recommend(pairs, weighed, counts, clarity(affinity, stage, symmetrization, counts, seed), fallback)
+    answer = recommend(
+        pairs, weighed, counts, clarity(affinity, stage, symmetrization, counts, seed), fallback, rules != Constraints()
+    )
     together = _together(redrawn, answer.n_groups)
     chains = _chains(affinity, symmetrization, seed, rules)
     ordered = _ordered(weighed, answer.grouping)

@@ -19,7 +19,7 @@ LONG = ("source", "target", "value")
 """Columns that every line of a long table has; ``stage`` and ``stderr`` may be there."""
 
 
-def read_affinity(path: str | Path) -> Affinity:
+def load_affinity(path: str | Path) -> Affinity:
     """The affinity of a run directory or a file.
 
     - A run directory, or its ``affinity.npz`` or ``affinity.csv``.

@@ -13,7 +13,7 @@ from taskgroup.core.validation import sentences
 from taskgroup.errors import InputError
 from taskgroup.groupers import GROUPERS, Grouper
 from taskgroup.groupers.constraints import Constraints
-from taskgroup.pipeline.affinity_files import read_affinity
+from taskgroup.pipeline.affinity_files import load_affinity
 from taskgroup.pipeline.config import ProposeConfig
 from taskgroup.pipeline.wanted import name_of, parse_methods
 
@@ -34,7 +34,7 @@ def group(
 
     Args:
         affinity: As measured, or a run directory or a file: see
-            :func:`taskgroup.pipeline.affinity_files.read_affinity`.
+            :func:`taskgroup.pipeline.affinity_files.load_affinity`.
         groupers: Methods as text (``"spectral,hierarchical(linkage=ward)"``), as mappings with ``method`` and options,
             or ready made; by default those of the config.
         constraints: Rules that every grouping has to keep: ``must_link``, ``cannot_link`` (sets of tasks),
@@ -62,7 +62,7 @@ def group(
     from taskgroup.groupers.propose import propose  # loads scipy and scikit-learn
 
     _check_symmetrization(symmetrization)
-    measured = affinity if isinstance(affinity, Affinity) else read_affinity(affinity)
+    measured = affinity if isinstance(affinity, Affinity) else load_affinity(affinity)
     return propose(
         measured,
         _ready(groupers, symmetrization),

@@ -11,6 +11,7 @@ import yaml
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from taskgroup.core.grouping import Grouping
 from taskgroup.core.record import Record, search_words
 from taskgroup.core.spec import Evidence, Spec
 from taskgroup.core.text import printable
@@ -23,6 +24,7 @@ from taskgroup.report.tables import (
     chain_rows,
     cost_words,
     count_table,
+    partition,
     proposal_table,
     provenance_list,
     task_table,
@@ -97,6 +99,7 @@ def _context(record: Record, pictures: dict[str, Markup]) -> dict[str, Any]:
         "arms": arm_table(evidence) if evidence else None,
         "proposals": proposal_table(record),
         "reason": record.proposals.reason,
+        "recommended": _recommended(record.proposals.recommended),
         "group_counts": count_table(record.proposals.counts),
         "chain": chain_rows(record.proposals.chain),
         "notes": record.proposals.notes,
@@ -135,3 +138,8 @@ def unbroken(text: str) -> str:
     """The same words with numbers kept on one line: no break before a unit, inside an interval or at ``all-``."""
     text = re.sub(rf"(?<=\d) (?=[%kMGT{TIMES}])|(?<=,) (?=[+-])", "\u00a0", text)
     return text.replace("all-", "all\u2011")
+
+
+def _recommended(grouping: Grouping | None) -> str:
+    """The groups in words; empty where all tasks are together."""
+    return "" if grouping is None or len(grouping) == 1 else partition(grouping)

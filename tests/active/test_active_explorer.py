@@ -147,7 +147,7 @@ def test_settles_when_regret_falls_below_the_noise() -> None:
     drive(explorer, planted(4, seed_noise=0.3), 30)
     assert explorer.settled()
     silent = Explorer(NAMES[:4])
-    drive(silent, planted(4), 30)
+    drive(silent, planted(4), 12)
     assert not silent.settled()  # nothing is known of the noise
 
 
@@ -182,3 +182,44 @@ def test_bad_arguments_are_refused_in_words(options: dict[str, object], words: s
         Explorer(NAMES, **options)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="`tasks` should be one or more different names"):
         Explorer(("a", "a"))
+
+
+def test_is_not_settled_before_its_opening_is_told_however_quiet_the_noise() -> None:
+    explorer = Explorer(NAMES[:5], seeds=2)
+    errors = planted(5)
+    n_opening = len(Explorer(NAMES[:5]).ask(99))
+    for k in range(n_opening - 1):
+        for request in explorer.ask(2):
+            explorer.tell(request.group, errors(request.group, 0), request.seed)
+        assert not explorer.settled(), k
+
+
+def test_is_settled_when_nothing_is_left_to_ask_for() -> None:
+    explorer = Explorer(NAMES[:3])
+    drive(explorer, planted(3), 6)
+    assert not explorer.settled()
+    drive(explorer, planted(3), 1)
+    assert explorer.ask() == ()
+    assert explorer.settled()
+
+
+def test_regret_where_the_measured_groups_give_no_cover() -> None:
+    explorer = Explorer(NAMES[:4])
+    assert explorer.regret() == float("inf")
+    explorer.tell(("mass",), {"mass": 1.0})
+    assert explorer.regret() == float("inf")
+
+
+def test_wrong_calls_are_refused_in_words() -> None:
+    explorer = Explorer(NAMES[:2])
+    with pytest.raises(InputError, match="`n` should be 1 or more, found -1"):
+        explorer.ask(-1)
+    with pytest.raises(InputError, match="`candidates` should train every task, found none with digit"):
+        Explorer(NAMES[:3], candidates=[("mass", "parity")])
+    with pytest.raises(InputError, match=r"`affinity` should be a taskgroup\.Affinity; .* found ndarray"):
+        Explorer(NAMES[:2], affinity=np.eye(2))  # type: ignore[arg-type]
+    alien = Affinity(("x", "y"), ("trunk",), np.zeros((1, 2, 2)), np.zeros((1, 2, 2)), np.ones((1, 2, 2), int))
+    with pytest.raises(InputError, match=r"`affinity` should be of the tasks \['mass', 'parity'\], found \['x', 'y'\]"):
+        Explorer(NAMES[:2], affinity=alien)
+    with pytest.raises(InputError, match=r"`errors` should be numbers, found \{'mass': 'x'\}"):
+        explorer.tell(("mass",), {"mass": "x"})  # type: ignore[dict-item]

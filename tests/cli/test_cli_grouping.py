@@ -124,3 +124,22 @@ def test_loads_no_torch(tmp_path: Path) -> None:
     words = [sys.executable, "-W", "error", "-c", code, "group", str(write(tmp_path / "run")), "--draws", "3"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_ones_own_groups_are_printed_however_poor_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(monkeypatch, write(tmp_path / "run"), "--given", "mass,loops/digit,tilt")
+    shown = capsys.readouterr().out
+    table = shown.split("\nProposals\n")[1].split("\nOver the stages")[0]
+    assert "given, 4 groups" in table
+    assert " more; --out FILE.json writes them all" in table
+
+
+def test_a_folder_is_no_file_to_write_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(monkeypatch, write(tmp_path / "run"), "--out", tmp_path, code=2)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert f"--out should be a file, found the folder {tmp_path}" in captured.err

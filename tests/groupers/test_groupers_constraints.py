@@ -239,7 +239,7 @@ def test_constrained_proposals_say_what_was_changed_and_left_out() -> None:
     assert kept.proposals[0] == found.proposals[0]
     assert kept.trees == found.trees
     same = "hierarchical(average), 3 groups, hierarchical(average), 4 groups, hierarchical(average), 5 groups"
-    assert kept.notes == (f"constraints: {same}: the same as another proposal, left out",)
+    assert kept.notes == (f"constraints: repaired, these became proposals that there are already: {same}",)
 
 
 def test_constrained_sources_and_order() -> None:

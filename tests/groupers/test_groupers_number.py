@@ -7,6 +7,7 @@ from planted_affinities import NAMES, affinity_of, parts, planted_matrix, random
 from taskgroup.core.affinity import Affinity, Array
 from taskgroup.core.grouping import Grouping
 from taskgroup.core.record import GroupCount, Proposals
+from taskgroup.groupers.constraints import Constraints
 from taskgroup.groupers.cuts import Cuts
 from taskgroup.groupers.hierarchical import Hierarchical
 from taskgroup.groupers.number import best_count, clarity, group_counts
@@ -113,7 +114,7 @@ def test_without_error_bars_nobody_can_tell() -> None:
     found = answer(affinity_of(matrix, stderr=np.nan))
     assert found.recommended is not None
     assert parts(found.recommended) == parts(Grouping(tasks=NAMES[:6], labels=labels))
-    assert found.reason.startswith("2 groups, the number with the best mean rank of silhouette and eigengap.")
+    assert found.reason.startswith("2 groups, of 2 to 3 the number with the best mean rank of silhouette and eigengap.")
     assert "no error bars, so nobody can tell" in found.reason
     assert (found.n_draws, found.together) == (0, ())
 
@@ -164,3 +165,14 @@ def test_the_recommendation_is_of_one_unit_and_level() -> None:
     other = answer(affinity_of(1e-3 * matrix + np.random.default_rng(0).normal(size=7), stderr=0.3e-3))
     assert (one.recommended, one.reason) == (other.recommended, other.reason)
     assert [p.grouping for p in one.proposals] == [p.grouping for p in other.proposals]
+
+
+def test_constraints_change_the_words_and_not_the_evidence() -> None:
+    matrix, _ = planted_matrix((3, 3), 0.1, 0)
+    free = answer(affinity_of(matrix))
+    bound = propose(affinity_of(matrix), [Hierarchical()], n_resampled=0, seed=0, constraints=Constraints(n_groups=3))
+    assert bound.reason.startswith("3 groups, the best number within the constraints, with stability ")
+    assert "Without the constraints 2 groups would do best." in bound.reason
+    assert bound.reason.endswith(free.reason.split(". ", 1)[1])
+    one = propose(affinity_of(matrix), [Hierarchical()], n_resampled=0, seed=0, constraints=Constraints(n_groups=1))
+    assert one.reason == "All together: the constraints allow no other."

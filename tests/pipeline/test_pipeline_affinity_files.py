@@ -7,7 +7,7 @@ import pytest
 
 from taskgroup.core.affinity import Affinity
 from taskgroup.errors import InputError
-from taskgroup.pipeline.affinity_files import read_affinity
+from taskgroup.pipeline.affinity_files import load_affinity
 from taskgroup.pipeline.folder import Folder
 
 TASKS = ("b", "a", "c")
@@ -32,30 +32,30 @@ def test_a_runs_own_files_come_back(tmp_path: Path) -> None:
     affinity = measured()
     Folder(tmp_path).write_affinity(affinity)
     for path in (tmp_path, tmp_path / "affinity.npz", str(tmp_path / "affinity.csv")):
-        same(read_affinity(path), affinity)
-    assert read_affinity(tmp_path).counts.tolist() == affinity.counts.tolist()
+        same(load_affinity(path), affinity)
+    assert load_affinity(tmp_path).counts.tolist() == affinity.counts.tolist()
 
 
 def test_arrays_of_the_users_own(tmp_path: Path) -> None:
     values = np.array([[0.0, 1.0], [2.0, 0.0]])
     np.savez(tmp_path / "plain.npz", tasks=["x", "y"], values=values)
-    plain = read_affinity(tmp_path / "plain.npz")
+    plain = load_affinity(tmp_path / "plain.npz")
     assert (plain.tasks, plain.stages) == (("x", "y"), ("trunk",))
     assert plain.slice()[0, 1] == 1.0  # source, target
     assert np.isnan(plain.stderr).all()
     np.savez(tmp_path / "more.npz", tasks=["x", "y"], values=np.stack([values] * 3), stderr=np.ones((3, 2, 2)))
-    more = read_affinity(tmp_path / "more.npz")
+    more = load_affinity(tmp_path / "more.npz")
     assert more.stages == ("stage1", "stage2", "trunk")
     assert more.stderr.min() == 1
 
 
 def test_tables_of_the_users_own(tmp_path: Path) -> None:
     (tmp_path / "matrix.csv").write_text("source,x,y\ny,2,\nx,,1\n")
-    matrix = read_affinity(tmp_path / "matrix.csv")
+    matrix = load_affinity(tmp_path / "matrix.csv")
     assert matrix.tasks == ("x", "y")
     assert (matrix.slice()[0, 1], matrix.slice()[1, 0]) == (1.0, 2.0)
     (tmp_path / "lines.csv").write_text("target,source,value,stderr\ny,x,1,0.5\nx,y,2,\n")
-    lines = read_affinity(tmp_path / "lines.csv")
+    lines = load_affinity(tmp_path / "lines.csv")
     assert set(lines.tasks) == {"x", "y"}
     x, y = lines.tasks.index("x"), lines.tasks.index("y")
     assert (lines.slice()[x, y], lines.slice()[y, x]) == (1.0, 2.0)
@@ -85,7 +85,7 @@ def test_one_sentence_for_what_is_wrong(name: str, content: bytes | None, words:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=words) as caught:
-        read_affinity(tmp_path / name)
+        load_affinity(tmp_path / name)
     assert len(caught.value.problems) == 1
     assert "\n" not in str(caught.value)
 
@@ -93,14 +93,14 @@ def test_one_sentence_for_what_is_wrong(name: str, content: bytes | None, words:
 def test_wrong_arrays(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", other=np.zeros(3))
     with pytest.raises(InputError, match="should hold an array `tasks`, found other") as caught:
-        read_affinity(tmp_path / "a.npz")
+        load_affinity(tmp_path / "a.npz")
     assert len(caught.value.problems) == 2
     np.savez(tmp_path / "b.npz", tasks=["x", "y"], values=np.zeros((3, 3)))
     with pytest.raises(InputError, match=r"`values` should have shape .* = \(1, 2, 2\), found \(1, 3, 3\)"):
-        read_affinity(tmp_path / "b.npz")
+        load_affinity(tmp_path / "b.npz")
     np.savez(tmp_path / "c.npz", tasks=["x", "y"], values=np.array([["a", "b"], ["c", "d"]]))
     with pytest.raises(InputError, match="`values` should hold numbers, found <U1"):
-        read_affinity(tmp_path / "c.npz")
+        load_affinity(tmp_path / "c.npz")
     np.savez(tmp_path / "d.npz", tasks=["x", "y"], values=np.zeros(4))
     with pytest.raises(InputError, match="`values` should have shape"):
-        read_affinity(tmp_path / "d.npz")
+        load_affinity(tmp_path / "d.npz")
