@@ -129,6 +129,7 @@ def test_loads_no_torch(tmp_path: Path) -> None:
 def test_ones_own_groups_are_printed_however_poor_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr("taskgroup.cli.grouping_view.N_SHOWN", 2)
     call(monkeypatch, write(tmp_path / "run"), "--given", "mass,loops/digit,tilt")
     shown = capsys.readouterr().out
     table = shown.split("\nProposals\n")[1].split("\nOver the stages")[0]
