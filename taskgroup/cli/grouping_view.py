@@ -12,7 +12,7 @@ from rich.text import Text
 
 from taskgroup.core.record import Chain, Proposal, Proposals
 from taskgroup.core.text import plural, printable
-from taskgroup.report.tables import partition
+from taskgroup.report.tables import partition, separation_words
 from taskgroup.report.text import DASH
 
 WIDTH = 100
@@ -71,9 +71,9 @@ def _table(*columns: str, right: Sequence[int] = ()) -> Table:
 
 def _counts(found: Proposals) -> Table:
     """Empty where there is one number of groups."""
-    table = _table("groups", "silhouette", "eigengap", "stability", "separation", right=range(5))
+    table = _table("groups", "silhouette", "eigengap", "stability", "separation (SE)", right=range(5))
     for row in found.counts if len(found.counts) > 1 else ():
-        separation = DASH if row.separation is None else f"{row.separation:.1f} SE"
+        separation = separation_words(row.separation)
         cells = (_signed(row.silhouette), _plain(row.eigengap), _plain(row.stability), separation)
         chosen = found.recommended is not None and row.n_groups == len(found.recommended) > 1
         table.add_row(str(row.n_groups), *cells, style="bold" if chosen else "")

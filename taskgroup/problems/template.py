@@ -50,6 +50,9 @@ TAIL = """\
 #   - {method: hierarchical, linkage: ward}
 #   - {method: spectral}
 #   resampled_trees: 3
+#   draws: 50
+#   symmetrization: centred-mean
+#   constraints: {must_link: [], cannot_link: [], max_size: null, n_groups: null, max_groups: null}
 
 # Branch points and adapter sizes are searched with so many candidates.
 # search:

@@ -9,6 +9,9 @@ from taskgroup.core.spec import Architecture, Cost, Evidence, Provenance
 from taskgroup.core.text import printable
 from taskgroup.report.text import DASH, STATES, amount, percent, times
 
+IMMEASURABLE = 1e6
+"""Separations beyond this come from error bars that are zero but for round-off."""
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -96,7 +99,7 @@ def count_table(counts: Sequence[GroupCount]) -> Sheet:
         (
             str(row.n_groups),
             *(DASH if value is None else f"{value:.2f}" for value in (row.silhouette, row.eigengap, row.stability)),
-            DASH if row.separation is None else f"{row.separation:.1f}",
+            separation_words(row.separation),
         )
         for row in (counts if len(counts) > 1 else ())
     ]
@@ -110,6 +113,11 @@ def chain_rows(chain: Chain | None) -> list[tuple[str, str]]:
         return []
     topology = chain.topology
     return [(printable(stage), partition(topology.grouping(s))) for s, stage in enumerate(topology.stages)]
+
+
+def separation_words(separation: float | None) -> str:
+    """One decimal; a dash where it is unknown, or beyond measure because the error bars are nothing."""
+    return DASH if separation is None or separation > IMMEASURABLE else f"{separation:.1f}"
 
 
 def partition(grouping: Grouping) -> str:
