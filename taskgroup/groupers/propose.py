@@ -88,13 +88,11 @@ def propose(
     chains = _chains(affinity, symmetrization, seed, rules)
     ordered = _ordered(weighed, answer.grouping)
     drawn, missing = resampled_trees(affinity, stage, n_resampled, seed)
+    consensus = next((consensus_tree(pairs, share) for share in together), None)
     trees = [
         *standard_trees(pairs),
         *(tree for result in results for tree in result.trees),
-        *(
-            CandidateTree(source=f"consensus of {n_draws} draws", tree=consensus_tree(pairs, share))
-            for share in together
-        ),
+        *([CandidateTree(source=f"consensus of {n_draws} draws", tree=consensus)] if consensus else []),
         *(CandidateTree(source=chain.source, tree=tree) for chain, tree in chains),
         *proposal_trees(pairs, ordered),
         *drawn,
@@ -108,7 +106,7 @@ def propose(
         reason=answer.reason,
         counts=counts,
         together=tuple(row for share in together for row in _in_order(pairs, share)),
-        consensus=next((consensus_tree(pairs, share) for share in together), None),
+        consensus=consensus,
         chain=next((chain for chain, _ in chains), None),
         n_draws=0 if redrawn.trees is None else n_draws,
         symmetrization=symmetrization,

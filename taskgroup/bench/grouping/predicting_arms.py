@@ -1,5 +1,6 @@
 """Arms that predict the errors of groups they have not trained, and train those of the best covers predicted."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,16 +15,17 @@ EPSILON = 0.1
 RIDGE = 1.0
 
 
-class Predicting(Arm):
+class Predicting(Arm, ABC):
     """Trains the groups of the covers that are best by measured and predicted errors, then solves again."""
 
     def __init__(self, tasks: Sequence[str], groups: Sequence[Group], max_networks: int, seed: int) -> None:
         super().__init__(tasks, groups, max_networks, seed)
         self.members: Mask = np.array([[task in group for task in self.tasks] for group in self.groups])
 
+    @abstractmethod
     def predicted(self, measured: Array) -> Array:
         """Errors of every group, from ``measured`` (NaN where unknown), both of shape ``(G, T)``."""
-        raise NotImplementedError
+        ...
 
     def measured(self) -> Array:
         """Errors told so far, NaN where unknown, shape ``(G, T)``."""
