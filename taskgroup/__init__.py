@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from taskgroup.core.task import TaskSet as TaskSet
     from taskgroup.core.topology import Topology as Topology
     from taskgroup.exporters import load_spec as load_spec
-    from taskgroup.nn.network import build as build
+    from taskgroup.nn.build import build as build
     from taskgroup.nn.trunk import Trunk as Trunk
     from taskgroup.nn.weights import load_weights as load_weights
     from taskgroup.pipeline.affinity_files import load_affinity as load_affinity
@@ -36,7 +36,7 @@ _HOMES = {
     "TaskSet": "taskgroup.core.task",
     "Topology": "taskgroup.core.topology",
     "Trunk": "taskgroup.nn.trunk",
-    "build": "taskgroup.nn.network",
+    "build": "taskgroup.nn.build",
     "group": "taskgroup.pipeline.grouping",
     "load_affinity": "taskgroup.pipeline.affinity_files",
     "load_spec": "taskgroup.exporters",

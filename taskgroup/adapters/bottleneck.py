@@ -1,15 +1,15 @@
 """Bottleneck adapter (Houlsby et al. 2019, arXiv 1902.00751)."""
 
 from math import prod
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from taskgroup.adapters import Shape
+from taskgroup.adapters import Site
+from taskgroup.adapters.features import features_fault, n_features
 from taskgroup.core.task import Frozen
-from taskgroup.errors import InputError
 
 
 class BottleneckModule(nn.Module):
@@ -39,27 +39,25 @@ class Bottleneck(Frozen):
         size: Width of the bottleneck, at least 1.
     """
 
+    inside: ClassVar[bool] = False
+    sized: ClassVar[bool] = True
+
     kind: Literal["bottleneck"] = "bottleneck"
     size: int = Field(ge=1)
 
-    def build(self, shape: Shape) -> nn.Module:
-        """The module for examples of ``shape``."""
-        return BottleneckModule(_n_features(shape), self.size, channels_first=len(shape) == 3)
+    def fault(self, site: Site) -> str:
+        """Shapes other than features, tokens and maps."""
+        return features_fault(self.kind, site.shape)
 
-    def n_params(self, shape: Shape) -> int:
+    def build(self, site: Site) -> BottleneckModule:
+        """The module for examples of ``site.shape``."""
+        return BottleneckModule(n_features(self.kind, site), self.size, channels_first=len(site.shape) == 3)
+
+    def n_params(self, site: Site) -> int:
         """``2 F k + k + F``."""
-        n_features = _n_features(shape)
-        return 2 * n_features * self.size + self.size + n_features
+        n = n_features(self.kind, site)
+        return 2 * n * self.size + self.size + n
 
-    def n_macs(self, shape: Shape) -> int:
+    def n_macs(self, site: Site) -> int:
         """``2 F k`` a position."""
-        return 2 * prod(shape) * self.size
-
-
-def _n_features(shape: Shape) -> int:
-    if len(shape) not in (1, 2, 3):
-        raise InputError(
-            "adapter: bottleneck works on features (F,), tokens (L, F) or maps (C, H, W), "
-            f"found a stage of shape {shape}"
-        )
-    return shape[0] if len(shape) == 3 else shape[-1]
+        return 2 * prod(site.shape) * self.size

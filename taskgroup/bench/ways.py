@@ -18,6 +18,7 @@ from taskgroup.measures.training.lookahead import GUARD_EVERY, Lookahead
 from taskgroup.measures.training.sampling import Sampling
 from taskgroup.measures.training.schedule import look_cost, looks_every, overhead_for
 from taskgroup.nn.network import SharedNetwork
+from taskgroup.nn.sites import sites_of
 from taskgroup.problems.planted import planted
 from taskgroup.problems.problem import TRAIN, Problem
 from taskgroup.training.data import Rows, batches
@@ -81,8 +82,8 @@ def network_of(problem: Problem) -> SharedNetwork:
     """All tasks on one trunk, always with the same weights."""
     topology = Topology.shared(problem.tasks.names, problem.trunk.names)
     example = rows_of(problem).inputs[:2]
-    shapes = problem.trunk.shapes(example)
-    return SharedNetwork(problem.tasks, Architecture(topology=topology), problem.trunk, shapes, 0)
+    sites = sites_of(problem.trunk, example)
+    return SharedNetwork(problem.tasks, Architecture(topology=topology), problem.trunk, sites, 0)
 
 
 def rows_of(problem: Problem, split: int = TRAIN) -> Rows:

@@ -3,12 +3,12 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from taskgroup.core.gain import Interval
-from taskgroup.core.task import Frozen, TaskSet
+from taskgroup.core.task import Frozen, Sparse, TaskSet
 from taskgroup.core.topology import Module, Topology
 from taskgroup.core.validation import sentences
 from taskgroup.errors import InputError
@@ -22,20 +22,34 @@ def digest(data: Any, length: int = 16) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
-class AdapterSpec(Frozen):
-    """Adapters behind the shared copies of one stage.
+class AdapterSpec(Sparse):
+    """Adapters of the shared copies of one stage.
 
     Attributes:
-        stage: Stage whose output they adapt.
+        stage: Stage that they adapt.
         kind: A name of the adapter table (``bottleneck``).
-        size: Width of the bottleneck; 0 is none.
+        size: Width of the bottleneck, rank; 0 is none.
         per: ``task``: one adapter for each task; ``branch``: one for each set of tasks that shares the next stage too.
+        tasks: Only for these, e.g. those of one copy; None for all.
+        everywhere: Also where a copy serves one task only: such an adapter carries on what a fork took over.
     """
 
+    later: ClassVar[frozenset[str]] = frozenset({"tasks", "everywhere"})
     stage: str
     kind: str = "bottleneck"
     size: int = Field(ge=0)
     per: Literal["task", "branch"] = "task"
+    tasks: tuple[str, ...] | None = Field(default=None, min_length=1)
+    everywhere: bool = False
+
+    @property
+    def is_none(self) -> bool:
+        """Whether there is nothing to build."""
+        return self.size == 0 or self.kind == "none"
+
+    def serves(self, task: str) -> bool:
+        """Whether it is for ``task``."""
+        return self.tasks is None or task in self.tasks
 
 
 class Helper(Frozen):
@@ -45,21 +59,26 @@ class Helper(Frozen):
     along: str
 
 
-class Architecture(Frozen):
-    """A topology with its adapters and helpers: everything that decides which modules exist."""
+class Architecture(Sparse):
+    """A topology with its adapters, helpers and heads: everything that decides which modules exist.
 
+    Attributes:
+        topology: Which tasks share which copy of each stage.
+        adapters: Of shared copies; for one stage and task at most one entry.
+        helpers: Tasks that also train along other paths.
+        head_size: Width of the hidden layer of every head; 0 is a linear head.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"head_size"})
     topology: Topology
     adapters: tuple[AdapterSpec, ...] = ()
     helpers: tuple[Helper, ...] = ()
+    head_size: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
-        stages = [a.stage for a in self.adapters]
-        for stage in stages:
-            if stage not in self.topology.stages:
-                raise ValueError(f"adapter names stage `{stage}`, but the stages are {', '.join(self.topology.stages)}")
-            if stages.count(stage) > 1:
-                raise ValueError(f"a stage takes one adapter entry at most, found {stages.count(stage)} for `{stage}`")
+        for k, adapter in enumerate(self.adapters):
+            self._check_adapter(adapter, self.adapters[:k])
         for helper in self.helpers:
             for name in (helper.task, helper.along):
                 if name not in self.topology.tasks:
@@ -68,19 +87,42 @@ class Architecture(Frozen):
                 raise ValueError(f"helper `{helper.task}` along `{helper.along}` should name two tasks, and only once")
         return self
 
-    def adapter_of(self, module: Module) -> AdapterSpec | None:
-        """The adapters behind one copy of a stage; copies that serve one task have none, nor does size 0 count."""
-        if len(module.tasks) < 2:
-            return None
+    def _check_adapter(self, adapter: AdapterSpec, before: tuple[AdapterSpec, ...]) -> None:
+        known = self.topology.tasks
+        if adapter.stage not in self.topology.stages:
+            raise ValueError(
+                f"adapter names stage `{adapter.stage}`, but the stages are {', '.join(self.topology.stages)}"
+            )
+        for task in adapter.tasks or ():
+            if task not in known:
+                raise ValueError(f"adapter names task `{task}`, but the tasks are {', '.join(known)}")
+        twice = [
+            t for t in known if any(b.stage == adapter.stage and b.serves(t) and adapter.serves(t) for b in before)
+        ]
+        if twice:
+            raise ValueError(
+                f"a stage takes one adapter entry a task at most, found two behind `{adapter.stage}` for `{twice[0]}`"
+            )
+
+    def adapters_of(self, module: Module) -> tuple[AdapterSpec, ...]:
+        """The adapters of one copy of a stage; size 0 does not count, nor do copies that serve one task only."""
         stage = self.topology.stages[module.stage]
-        return next((a for a in self.adapters if a.stage == stage and a.size), None)
+        return tuple(
+            a
+            for a in self.adapters
+            if a.stage == stage
+            and not a.is_none
+            and (a.everywhere or len(module.tasks) > 1)
+            and any(map(a.serves, module.tasks))
+        )
 
     @property
     def fingerprint(self) -> str:
         """Hash of what would be built: entries of size 0, and adapters where no copy is shared, do not count."""
         modules = self.topology.modules()
-        live = [a.model_dump() for a in self.adapters if any(self.adapter_of(m) is a for m in modules)]
-        return digest([self.topology.model_dump(), live, [h.model_dump() for h in self.helpers]])
+        live = [a.model_dump() for a in self.adapters if any(a in self.adapters_of(m) for m in modules)]
+        content = [self.topology.model_dump(), live, [h.model_dump() for h in self.helpers]]
+        return digest([*content, self.head_size] if self.head_size else content)
 
 
 class TrunkSpec(Frozen):

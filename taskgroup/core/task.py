@@ -1,9 +1,17 @@
 """Tasks: what is predicted, by which loss it is trained and by which metric it is judged."""
 
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 Kind = Literal["binary", "multiclass", "regression"]
 Loss = Literal["bce", "cross_entropy", "mse", "mae", "huber"]
@@ -27,7 +35,22 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Task(Frozen):
+class Sparse(Frozen):
+    """Fields named in ``later`` are left out of dumps while they have their defaults.
+
+    They came after files and hashes of such models existed, which stay as they were.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = dump(self)
+        fields = type(self).model_fields
+        return {k: v for k, v in data.items() if k not in self.later or getattr(self, k) != fields[k].get_default()}
+
+
+class Task(Sparse):
     """One prediction task.
 
     Attributes:
@@ -39,8 +62,11 @@ class Task(Frozen):
         weight: Factor of the task's loss in the sum that is trained.
         mean: Of the training labels (regression): the network predicts ``(label - mean) / scale``.
         scale: Standard deviation of the training labels (regression).
+        prior: Share of each class among the training labels (the positive one's for ``binary``); its head's first
+            predictions. Empty where unknown.
     """
 
+    later: ClassVar[frozenset[str]] = frozenset({"prior"})
     name: str = Field(min_length=1)
     kind: Kind
     n_classes: int | None = Field(default=None, ge=2)
@@ -49,6 +75,14 @@ class Task(Frozen):
     weight: float = Field(default=1.0, gt=0)
     mean: float = 0.0
     scale: float = Field(default=1.0, gt=0)
+    prior: tuple[float, ...] = ()
+
+    @field_validator("prior")
+    @classmethod
+    def _check_prior(cls, prior: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 0 <= share <= 1 for share in prior) or sum(prior) > 1 + 1e-6:
+            raise ValueError(f"prior should hold shares between 0 and 1 that do not exceed 1 in sum, found {prior}")
+        return prior
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
@@ -62,6 +96,9 @@ class Task(Frozen):
             elif value not in allowed:
                 choices = ", ".join(allowed)
                 raise ValueError(f"{field} of {self.kind} task `{self.name}` should be one of {choices}, found {value}")
+        if self.prior and (self.kind == "regression" or len(self.prior) != self.n_outputs):
+            rule = "takes no prior" if self.kind == "regression" else f"needs {self.n_outputs} in its prior"
+            raise ValueError(f"task `{self.name}` of kind {self.kind} {rule}, found {list(self.prior)}")
         return self
 
     @property

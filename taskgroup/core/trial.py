@@ -1,16 +1,16 @@
 """The unit of work as data: a trial goes out as JSON and comes back as JSON."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from taskgroup.core.spec import Architecture, digest
-from taskgroup.core.task import Frozen
+from taskgroup.core.task import Frozen, Sparse
 
 Step = Literal["measure", "search", "confirm", "test"]
 
 
-class TrainOptions(Frozen):
+class TrainOptions(Sparse):
     """How every network of a job is trained; the same for all arms, so that they can be paired.
 
     Attributes:
@@ -20,7 +20,12 @@ class TrainOptions(Frozen):
         weight_decay: Decoupled weight decay.
         n_checks: How many times validation is scored in the course of training, the last time at its end.
         threads: Torch threads of one trial.
+        adapters: ``joint``: together with all else; ``staged``: trunk and heads first, with the adapters left at the
+            identity, then adapters and heads, with the trunk frozen. Networks without adapters train as ever.
+        adapter_share: Share of the steps in which ``staged`` trains adapters.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"adapters", "adapter_share"})
 
     steps: int = Field(default=600, ge=1)
     batch_size: int = Field(default=64, ge=1)
@@ -28,6 +33,16 @@ class TrainOptions(Frozen):
     weight_decay: float = Field(default=1e-2, ge=0)
     n_checks: int = Field(default=4, ge=1)
     threads: int = Field(default=1, ge=1)
+    adapters: Literal["joint", "staged"] = "joint"
+    adapter_share: float = Field(default=0.5, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _check_share(self) -> Self:
+        if self.adapters == "joint" and self.adapter_share != 0.5:
+            raise ValueError(
+                f"adapter_share says how `adapters: staged` trains, found {self.adapter_share} with `adapters: joint`"
+            )
+        return self
 
 
 class Bar(Frozen):

@@ -18,7 +18,7 @@ class Node:
         name: Stage or task name.
         tasks: Tasks that pass through.
         copy: Which copy of its stage; 0 for inputs and tasks.
-        adapter: Adapters behind this copy, None where there are none.
+        adapters: Adapters of this copy.
     """
 
     id: str
@@ -26,7 +26,7 @@ class Node:
     name: str
     tasks: tuple[str, ...]
     copy: int = 0
-    adapter: AdapterSpec | None = None
+    adapters: tuple[AdapterSpec, ...] = ()
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -34,8 +34,8 @@ class Node:
         if self.kind != "stage":
             return (self.name,)
         counted = f"{len(self.tasks)} task{'s' * (len(self.tasks) > 1)}"
-        adapter = (f"+{self.adapter.kind} {self.adapter.size} per {self.adapter.per}",) if self.adapter else ()
-        return (self.name, counted, *map(printable, adapter))
+        adapters = [f"+{a.kind} {a.size} per {a.per}" for a in self.adapters]
+        return (self.name, counted, *map(printable, adapters))
 
 
 @dataclass(frozen=True)
@@ -77,4 +77,4 @@ def _stage_node(architecture: Architecture, module: Module) -> Node:
     stage = architecture.topology.stages[module.stage]
     tasks = tuple(map(printable, module.tasks))
     id = f"s{module.stage}_{module.copy}"
-    return Node(id, "stage", printable(stage), tasks, module.copy, architecture.adapter_of(module))
+    return Node(id, "stage", printable(stage), tasks, module.copy, architecture.adapters_of(module))

@@ -3,18 +3,44 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
-from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from taskgroup.adapters import ADAPTERS
-from taskgroup.core.spec import Architecture, Cost
+from taskgroup.adapters import ADAPTERS, Adapter, Site
+from taskgroup.core.spec import AdapterSpec, Architecture, Cost
 from taskgroup.core.task import TaskSet
 from taskgroup.core.topology import Topology
-from taskgroup.nn.routes import adapter_groups, route
+from taskgroup.nn.flow import Flow, hidden, n_rows
+from taskgroup.nn.heads import head_cost
+from taskgroup.nn.routes import Place, Route, bodies, places, route
+from taskgroup.nn.sites import own_norm, sites_of
 from taskgroup.nn.trunk import Trunk
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one part of a network costs.
+
+    Attributes:
+        stage: Its stage; ``heads`` for the heads.
+        copy: Which copy of the stage; for heads, which task's.
+        tasks: Whom it serves.
+        what: ``copy``, ``head``, or the adapter's kind and size.
+        params: Parameters of its own.
+        macs: Multiply-accumulates for one example, over all streams that pass through it.
+        runs: Streams that pass through it.
+    """
+
+    stage: str
+    copy: int
+    tasks: tuple[str, ...]
+    what: str
+    params: int
+    macs: int
+    runs: int
 
 
 @dataclass(frozen=True)
@@ -25,34 +51,42 @@ class CostModel:
         tasks: For the widths of the heads.
         stage_params: Parameters of one copy, shape ``(S,)``.
         stage_macs: Multiply-accumulates of one run on one example, shape ``(S,)``.
-        shapes: Shape of one example after each stage.
+        sites: What adapters see of each stage.
+        own_norm: Positions of the stages where every task has statistics of its own, and so a run of its own.
     """
 
     tasks: TaskSet
     stage_params: tuple[int, ...]
     stage_macs: tuple[int, ...]
-    shapes: tuple[tuple[int, ...], ...]
+    sites: tuple[Site, ...]
+    own_norm: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, trunk: Trunk, tasks: TaskSet, rows: Tensor) -> "CostModel":
+    def of(cls, trunk: Trunk, tasks: TaskSet, rows: Flow) -> "CostModel":
         """Measure ``trunk`` on ``rows``, shape ``(batch, ...)``."""
-        shapes = trunk.shapes(rows)
+        sites = sites_of(trunk, rows)
         params, macs = [], []
         with torch.no_grad():
             for name in trunk.names:
                 module = trunk.instantiate(name, 0).eval()
-                with _counting() as counter:
+                with counting() as counter:
                     output = module(rows)
                 params.append(sum(p.numel() for p in module.parameters()))
-                macs.append(counter.get_total_flops() // (2 * len(rows)))
+                macs.append(counter.get_total_flops() // (2 * n_rows(rows)))
                 rows = output
-        return cls(tasks, tuple(params), tuple(macs), tuple(shapes))
+        return cls(tasks, tuple(params), tuple(macs), tuple(sites), own_norm(trunk))
+
+    @cached_property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of one example after each stage."""
+        return tuple(site.shape for site in self.sites)
 
     def cost(self, architecture: Architecture) -> Cost:
         """Cost at inference (helpers' heads are gone by then)."""
         params, macs = self._absolute(architecture)
         topology = architecture.topology
-        base = self._absolute(Architecture(topology=Topology.shared(topology.tasks, topology.stages)))
+        shared = Topology.shared(topology.tasks, topology.stages)
+        base = self._absolute(Architecture(topology=shared, head_size=architecture.head_size))
         return Cost(
             params=params,
             macs=macs,
@@ -61,33 +95,65 @@ class CostModel:
         )
 
     def _absolute(self, architecture: Architecture) -> tuple[int, int]:
-        plan = route(architecture, self.tasks.names)
-        width = sum(t.n_outputs for t in self.tasks)
-        params = width * (self.shapes[-1][0] + 1)
-        macs = width * self.shapes[-1][0]
-        for s, steps in enumerate(plan.stages):
-            params += self.stage_params[s] * len(steps)
-            macs += self.stage_macs[s] * sum(len(step.inputs) for step in steps)
-            groups, entry = adapter_groups(architecture, s)
-            if entry is not None:
-                adapter = ADAPTERS.create(entry.kind, {"size": entry.size})
-                n_runs = sum(a is not None for step in steps for _, a in step.outputs)
-                params += adapter.n_params(self.shapes[s]) * len(groups)
-                macs += adapter.n_macs(self.shapes[s]) * n_runs
-        return params, macs
+        parts = self.parts(architecture)
+        return sum(part.params for part in parts), sum(part.macs for part in parts)
+
+    def parts(self, architecture: Architecture) -> list[Part]:
+        """Every copy, adapter and head; their sums are :meth:`cost`."""
+        plan = route(architecture, self.tasks.names, own_norm=self.own_norm)
+        found = []
+        for s, stage in enumerate(architecture.topology.stages):
+            placed = places(architecture, s)
+            for copy, members in enumerate(architecture.topology.groups(s)):
+                runs = sum(len(step.inputs) for step in plan.stages[s] if step.copy == copy)
+                macs = self.stage_macs[s] * runs
+                found.append(Part(stage, copy, members, "copy", self.stage_params[s], macs, runs))
+                found += [
+                    self._adapter(s, k, place, plan, architecture)
+                    for k, place in enumerate(placed)
+                    if place.copy == copy
+                ]
+        for k, task in enumerate(self.tasks):
+            params, macs = head_cost(self.shapes[-1][0], architecture.head_size, task.n_outputs)
+            found.append(Part("heads", k, (task.name,), "head", params, macs, 1))
+        return found
+
+    def _adapter(self, stage: int, index: int, place: Place, plan: Route, architecture: Architecture) -> Part:
+        adapter, site = _method(place.entry), self.sites[stage]
+        steps = plan.stages[stage]
+        if place.inside:
+            own = _bodies_with(architecture, stage, index, self.own_norm)
+            runs = sum(len(step.inputs) for step in steps if step.body in own)
+        else:
+            runs = sum(a == index for step in steps for _, a in step.outputs)
+        name = f"{place.entry.kind} {place.entry.size}"
+        macs = adapter.n_macs(site) * runs
+        stage_name = architecture.topology.stages[stage]
+        return Part(stage_name, place.copy, place.tasks, name, adapter.n_params(site), macs, runs)
 
 
-def measured_cost(network: torch.nn.Module, rows: Tensor) -> tuple[int, int]:
+def _bodies_with(architecture: Architecture, stage: int, place: int, own_norm: tuple[int, ...]) -> set[int]:
+    """Bodies of ``stage`` that hold the adapter at ``place``."""
+    found = bodies(architecture, stage, own_norm=stage in own_norm)
+    return {k for k, body in enumerate(found) if body.place == place}
+
+
+def _method(entry: AdapterSpec) -> Adapter:
+    made: Adapter = ADAPTERS.create(entry.kind, {"size": entry.size})
+    return made
+
+
+def measured_cost(network: torch.nn.Module, rows: Flow) -> tuple[int, int]:
     """Parameters and multiply-accumulates per example of a built network, counted while it runs on ``rows``."""
     mode = network.training
-    with torch.no_grad(), _counting() as counter:
+    with torch.no_grad(), counting() as counter:
         network.eval()(rows)
     network.train(mode)
-    return sum(p.numel() for p in network.parameters()), counter.get_total_flops() // (2 * len(rows))
+    return sum(p.numel() for p in network.parameters()), counter.get_total_flops() // (2 * len(hidden(rows)))
 
 
 @contextlib.contextmanager
-def _counting() -> Iterator[FlopCounterMode]:
+def counting() -> Iterator[FlopCounterMode]:
     """Torch's counter, with attention written out: it does not see the fused kernels."""
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)

@@ -1,23 +1,25 @@
 """The network that a topology makes of a trunk."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
-from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from taskgroup.adapters import ADAPTERS
+from taskgroup.adapters import ADAPTERS, Site
 from taskgroup.core.seeds import derive_seed
-from taskgroup.core.spec import Architecture, Spec
+from taskgroup.core.spec import Architecture
 from taskgroup.core.table import did_you_mean
 from taskgroup.core.task import TaskSet
-from taskgroup.core.validation import sentences
 from taskgroup.errors import InputError
-from taskgroup.nn.routes import Route, adapter_groups, route
-from taskgroup.nn.trunk import TRUNKS, Trunk
+from taskgroup.nn.flow import Flow, hidden, joined, n_rows
+from taskgroup.nn.heads import build_head, run_heads
+from taskgroup.nn.routes import Body, Place, bodies, places, route
+from taskgroup.nn.running import Runner
+from taskgroup.nn.sites import own_norm
+from taskgroup.nn.trunk import Trunk
 from taskgroup.training.probe import Tower
 
 
@@ -31,24 +33,31 @@ class Head:
 
 
 class SharedNetwork(nn.Module):
-    """Stages copied as the topology says, adapters behind shared copies, one linear head per task and helper.
+    """Stages copied as the topology says, adapters at shared copies, one head per task and helper.
 
     Copies of a stage start from the same weights under the same seed, whatever the topology, and so do heads of a
     task: networks of different topologies are paired.
 
     Args:
         tasks: What is predicted.
-        architecture: Topology, adapters, helpers; its stages are the trunk's.
+        architecture: Topology, adapters, helpers, heads; its stages are the trunk's.
         trunk: The stages.
-        shapes: Shape of one example after each stage (``trunk.shapes``).
+        sites: What adapters need to know of each stage (:func:`taskgroup.nn.sites.sites_of`).
         seed: Decides the initial weights.
+
+    Attributes:
+        stages: Copies of each stage.
+        adapters: Adapters of each stage, in the order of :func:`taskgroup.nn.routes.places`.
+        bodies: Modules that run in place of a copy for some of its tasks, and share its parameters
+            (:func:`taskgroup.nn.routes.bodies`).
+        heads: In the order of ``heads_info``.
     """
 
     def __init__(
-        self, tasks: TaskSet, architecture: Architecture, trunk: Trunk, shapes: Sequence[tuple[int, ...]], seed: int
+        self, tasks: TaskSet, architecture: Architecture, trunk: Trunk, sites: Sequence[Site], seed: int
     ) -> None:
         super().__init__()
-        self.tasks, self.architecture = tasks, architecture
+        self.tasks, self.architecture, self.trunk = tasks, architecture, trunk
         topology = architecture.topology
         if topology.stages != trunk.names:
             raise InputError(
@@ -58,138 +67,145 @@ class SharedNetwork(nn.Module):
             nn.ModuleList(trunk.instantiate(name, derive_seed("stage", name, seed)) for _ in topology.groups(s))
             for s, name in enumerate(topology.stages)
         )
-        self.adapters = nn.ModuleList(self._adapters(s, shapes[s], seed) for s in range(len(topology.stages)))
+        self.own_norm = own_norm(trunk)
+        self.adapters = nn.ModuleList(
+            nn.ModuleList(_adapter(place, sites[s], seed) for place in places(architecture, s))
+            for s in range(len(topology.stages))
+        )
+        self.bodies = nn.ModuleList(
+            nn.ModuleList(self._body(s, body) for body in self.body_plan(s)) for s in range(len(topology.stages))
+        )
         self.heads_info = [Head(t, t, t) for t in tasks.names]
         self.heads_info += [Head(f"{h.task}@{h.along}", h.task, h.along) for h in architecture.helpers]
-        self.heads = nn.ModuleList(self._head(head.task, shapes[-1][0], seed) for head in self.heads_info)
-        self._routes: dict[tuple[str, ...], Route] = {}
+        width = sites[-1].shape[0]
+        self.heads = nn.ModuleList(
+            build_head(tasks[head.task], width, architecture.head_size, seed) for head in self.heads_info
+        )
+        self._runners: dict[tuple[tuple[str, ...], bool], Runner] = {}
+        self.register_state_dict_post_hook(_leave_out_shared)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_put_back_shared)  # type: ignore[no-untyped-call]
 
-    def _adapters(self, stage: int, shape: tuple[int, ...], seed: int) -> nn.ModuleList:
-        groups, entry = adapter_groups(self.architecture, stage)
-        modules = nn.ModuleList()
-        for group in groups:
-            assert entry is not None
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(derive_seed("adapter", entry.stage, *group, seed))
-                modules.append(ADAPTERS.create(entry.kind, {"size": entry.size}).build(shape))
-        return modules
+    def body_plan(self, stage: int) -> list[Body]:
+        """What the modules in ``bodies[stage]`` are."""
+        return bodies(self.architecture, stage, own_norm=stage in self.own_norm)
 
-    def _head(self, task: str, n_features: int, seed: int) -> nn.Linear:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed("head", task, seed))
-            return nn.Linear(n_features, self.tasks[task].n_outputs)
+    def _body(self, stage: int, body: Body) -> nn.Module:
+        original = self.copies(stage)[body.copy]
+        if body.place is not None:
+            adapter = cast("Any", self.adapters[stage])[body.place]
+            return cast("nn.Module", adapter.applied(original))
+        return copy.deepcopy(original, {id(p): p for p in original.parameters()})
 
-    def forward(self, rows: Tensor, tasks: Sequence[str] | None = None, *, helpers: bool = False) -> dict[str, Tensor]:
+    def copies(self, stage: int) -> nn.ModuleList:
+        """The copies of one stage."""
+        return cast("nn.ModuleList", self.stages[stage])
+
+    def forward(
+        self, rows: Flow | Mapping[str, Flow], tasks: Sequence[str] | None = None, *, helpers: bool = False
+    ) -> dict[str, Tensor]:
         """Outputs by task name, each of shape ``(batch, n_outputs)``: logits, or standardized values for regression.
 
         Args:
-            rows: Inputs, shape ``(batch, ...)``.
-            tasks: Only these, running only what lies on their paths; all by default.
+            rows: Inputs, shape ``(batch, ...)``, that all tasks share; or task → its own inputs (helper's name → the
+                helper's), each of which runs along its own path only.
+            tasks: Only these, running only what lies on their paths; all by default, or those of ``rows``.
             helpers: Whether to add the helpers' outputs as ``task@along``, for training.
 
         Raises:
             InputError: One of ``tasks`` is not a task of this network.
         """
-        names = self.tasks.names
-        wanted = names if tasks is None else tuple(tasks)
-        unknown = set(wanted).difference(names)
-        if unknown:
-            raise InputError(
-                f"`tasks` should be among {', '.join(names)}, found `{t}`{did_you_mean(t, names)}"
-                for t in wanted
-                if t in unknown
-            )
-        streams = self._features(rows, wanted)
-        outputs: dict[str, Tensor] = {}
+        if isinstance(rows, Mapping):
+            return self._apart(rows, tasks)
+        wanted = self.tasks.names if tasks is None else self._known(tasks, self.tasks.names, "tasks")
+        streams, ends = self._runner(wanted, own_rows=False)([rows])
+        outputs: dict[str, Any] = {}
         together: dict[int, list[int]] = {}
         for place, head in enumerate(self.heads_info):
-            if head.along in streams and (head.task == head.along or helpers):
-                outputs[head.name] = rows  # keeps the order of the heads
-                together.setdefault(id(streams[head.along]), []).append(place)
-        for places in together.values():
-            features = streams[self.heads_info[places[0]].along]
-            for place, output in zip(places, self._heads(features, places), strict=True):
+            if head.along in ends and (head.task == head.along or helpers):
+                outputs[head.name] = None  # keeps the order of the heads
+                together.setdefault(ends[head.along], []).append(place)
+        modules = list(self.heads)
+        for stream, places_ in together.items():
+            found = run_heads(hidden(streams[stream]), [modules[place] for place in places_])
+            for place, output in zip(places_, found, strict=True):
                 outputs[self.heads_info[place].name] = output
         return outputs
 
-    def _heads(self, features: Tensor, places: Sequence[int]) -> Sequence[Tensor]:
-        """Outputs of the heads on one stream, computed as one matrix: hundreds of tasks cost little more than one."""
-        layers = [cast("nn.Linear", self.heads[place]) for place in places]
-        if len(layers) == 1:
-            return [layers[0](features)]
-        weight, bias = torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers])
-        return torch.split(F.linear(features, weight, bias), [layer.out_features for layer in layers], dim=1)
+    def _apart(self, rows: Mapping[str, Flow], tasks: Sequence[str] | None) -> dict[str, Tensor]:
+        """Outputs of heads that have rows of their own; heads along one path run through it in one batch."""
+        names = tuple(head.name for head in self.heads_info)
+        wanted = self._known(tuple(rows) if tasks is None else tasks, names, "rows" if tasks is None else "tasks")
+        heads = [(place, head) for place, head in enumerate(self.heads_info) if head.name in wanted]
+        along: dict[str, list[tuple[int, str]]] = {}
+        for place, head in heads:
+            along.setdefault(head.along, []).append((place, head.name))
+        streams, ends = self._runner(tuple(along), own_rows=True)(
+            [joined([rows[name] for _, name in group]) for group in along.values()]
+        )
+        outputs: dict[str, Any] = dict.fromkeys(head.name for _, head in heads)
+        for path, group in along.items():
+            parts = torch.split(hidden(streams[ends[path]]), [n_rows(rows[name]) for _, name in group])
+            for (place, name), part in zip(group, parts, strict=True):
+                outputs[name] = self.heads[place](part)
+        return outputs
 
-    def _features(self, rows: Tensor, tasks: tuple[str, ...]) -> dict[str, Tensor]:
-        """What reaches each task's head, every module run once however many streams pass through it."""
-        if tasks not in self._routes:
-            self._routes[tasks] = route(self.architecture, tasks)
-        plan = self._routes[tasks]
-        streams = [rows]
-        for stage, (copies, adapters, steps) in enumerate(zip(self.stages, self.adapters, plan.stages, strict=True)):
-            streams = self._run_stage(copies, adapters, streams, plan, stage) if steps else streams
-        return {task: streams[k] for task, k in plan.ends.items()}
+    def _known(self, wanted: Sequence[str], names: tuple[str, ...], what: str) -> tuple[str, ...]:
+        unknown = [t for t in dict.fromkeys(wanted) if t not in names]
+        if unknown:
+            raise InputError(
+                f"`{what}` should be among {', '.join(names)}, found `{t}`{did_you_mean(t, names)}" for t in unknown
+            )
+        return tuple(wanted)
 
-    def _run_stage(
-        self, copies: nn.Module, adapters: nn.Module, streams: list[Tensor], plan: Route, stage: int
-    ) -> list[Tensor]:
-        assert isinstance(copies, nn.ModuleList)
-        assert isinstance(adapters, nn.ModuleList)
-        after: list[Tensor] = []
-        for step in plan.stages[stage]:
-            inputs = [streams[k] for k in step.inputs]
-            if len(inputs) == 1:
-                outputs: Sequence[Tensor] = [copies[step.copy](inputs[0])]
-            else:
-                outputs = copies[step.copy](torch.cat(inputs)).split([len(i) for i in inputs])
-            for source, adapter in step.outputs:
-                after.append(outputs[source] if adapter is None else adapters[adapter](outputs[source]))
-        return after
+    def _runner(self, tasks: tuple[str, ...], *, own_rows: bool) -> Runner:
+        key = (tasks, own_rows)
+        if key not in self._runners:
+            plan = route(self.architecture, tasks, own_norm=self.own_norm, own_rows=own_rows)
+            self._runners[key] = Runner(plan, self.stages, self.adapters, self.bodies)
+        return self._runners[key]
 
     def shared_parameters(self) -> dict[str, list[nn.Parameter]]:
         """Trainable parameters of the copies that serve several tasks, by stage name."""
         shared: dict[str, list[nn.Parameter]] = {name: [] for name in self.architecture.topology.stages}
         for module in self.architecture.topology.modules():
             if len(module.tasks) > 1 or len(self.tasks) == 1:
-                copies = self.stages[module.stage]
-                assert isinstance(copies, nn.ModuleList)
                 name = self.architecture.topology.stages[module.stage]
+                copies = self.copies(module.stage)
                 shared[name] += [p for p in copies[module.copy].parameters() if p.requires_grad]
         return shared
+
+    def adapter_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters of all adapters."""
+        return self.adapters.parameters()
 
     def tower(self) -> Tower | None:
         """The network opened up for a probe, where all tasks share every stage and nothing else trains; else None."""
         stages = [list(copies.children()) for copies in self.stages]
-        if any(len(copies) > 1 for copies in stages) or self.architecture.adapters or self.architecture.helpers:
+        plain = not (self.architecture.adapters or self.architecture.helpers or self.architecture.head_size)
+        if not plain or self.own_norm or any(len(copies) > 1 for copies in stages):
             return None
         named = {name: copy for name, (copy,) in zip(self.architecture.topology.stages, stages, strict=True)}
         return Tower(self.tasks, named, [cast("nn.Linear", head) for head in self.heads])
 
 
-def build(spec: Spec, trunk: Trunk | None = None, *, seed: int = 0) -> SharedNetwork:
-    """The network that ``spec`` describes.
-
-    Args:
-        spec: From a plan or a file.
-        trunk: Stages with the names the spec has; None builds the spec's own trunk, where it is a built-in one.
-        seed: Decides the initial weights.
-
-    Raises:
-        InputError: The trunk does not have the spec's stages, or cannot be made from the spec alone.
-    """
-    dtype = torch.int64 if spec.trunk.input_dtype == "int64" else torch.float32
-    rows = torch.zeros(2, *spec.trunk.input_shape, dtype=dtype)
-    if trunk is None:
-        trunk = _built_in(spec, rows)
-    return SharedNetwork(spec.tasks, spec.architecture, trunk, trunk.shapes(rows), seed)
+def _adapter(place: Place, site: Site, seed: int) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed("adapter", place.entry.stage, *place.tasks, seed))
+        made: nn.Module = ADAPTERS.create(place.entry.kind, {"size": place.entry.size}).build(site)
+    return made
 
 
-def _built_in(spec: Spec, rows: Tensor) -> Trunk:
-    name = spec.trunk.name
-    if name not in TRUNKS.names:
-        raise InputError(f"build: the trunk `{name}` is not a built-in one; pass it as `trunk`")
-    try:
-        method = TRUNKS.create(name, spec.trunk.options)
-    except ValidationError as error:
-        raise InputError(sentences(error, cast("type[BaseModel]", TRUNKS[name]), "build: trunk")) from error
-    return cast("Trunk", method.build(rows))
+def _leave_out_shared(network: nn.Module, state: dict[str, Any], prefix: str, local: dict[str, Any]) -> None:
+    """Parameters that bodies share with copies and adapters stand in the state once."""
+    for name, parameter in network.named_parameters(remove_duplicate=False):
+        if name.startswith("bodies.") and parameter is not None:
+            state.pop(prefix + name, None)
+
+
+def _put_back_shared(network: nn.Module, state: dict[str, Any], prefix: str, local: Any, strict: bool, *_: Any) -> None:
+    """Under the names that ``strict`` looks for."""
+    names: dict[int, str] = {}
+    for name, parameter in network.named_parameters(remove_duplicate=False):
+        first = names.setdefault(id(parameter), name)
+        if first != name and prefix + first in state:
+            state[prefix + name] = state[prefix + first]

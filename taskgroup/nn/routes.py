@@ -1,11 +1,13 @@
 """Routes: which stream of activations runs through which copy and adapter; no tensors here.
 
-A *stream* is one tensor of activations that a set of tasks shares. It splits where the topology branches, and behind
+A *stream* is a batch of activations that a set of tasks shares. It splits where the topology branches, and at
 adapters. Streams that meet the same copy are run through it in one batch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from taskgroup.adapters import ADAPTERS
 from taskgroup.core.spec import AdapterSpec, Architecture
 
 Group = tuple[str, ...]
@@ -19,11 +21,13 @@ class Step:
         copy: Which copy of the stage.
         inputs: Indices of the incoming streams.
         outputs: Outgoing streams: index into ``inputs`` and index of the adapter behind it (None: none).
+        body: Which body of the stage runs in place of the copy (None: the copy itself).
     """
 
     copy: int
     inputs: tuple[int, ...]
     outputs: tuple[tuple[int, int | None], ...]
+    body: int | None = None
 
 
 @dataclass(frozen=True)
@@ -34,53 +38,114 @@ class Route:
     ends: dict[str, int]
 
 
-def adapter_groups(architecture: Architecture, stage: int) -> tuple[list[Group], AdapterSpec | None]:
-    """The sets of tasks that get one adapter each behind ``stage``; copies that serve one task get none."""
-    topology = architecture.topology
-    entry = next((a for a in architecture.adapters if a.stage == topology.stages[stage] and a.size), None)
-    if entry is None:
-        return [], None
-    groups: list[Group] = []
-    for copy_tasks in topology.groups(stage):
-        if len(copy_tasks) == 1:
-            continue
-        if entry.per == "branch" and stage + 1 < len(topology.stages):
-            groups += [g for g in topology.groups(stage + 1) if set(g) <= set(copy_tasks)]
-        else:
-            groups += [(t,) for t in copy_tasks]
-    return groups, entry
+@dataclass(frozen=True)
+class Place:
+    """One adapter: the tasks that it serves, and the copy at which it stands."""
+
+    copy: int
+    tasks: Group
+    entry: AdapterSpec
+
+    @property
+    def inside(self) -> bool:
+        """Whether it changes layers of the copy."""
+        return ADAPTERS[self.entry.kind].inside
 
 
-def route(architecture: Architecture, tasks: Group) -> Route:
-    """How activations flow to reach the heads of ``tasks``."""
+@dataclass(frozen=True)
+class Body:
+    """What runs in place of a copy for some of its tasks: with an adapter inside, or with statistics of its own.
+
+    Attributes:
+        copy: Whose parameters it shares.
+        tasks: For whom it runs.
+        place: Index of the adapter inside it, None without.
+    """
+
+    copy: int
+    tasks: Group
+    place: int | None
+
+
+def places(architecture: Architecture, stage: int) -> list[Place]:
+    """Every adapter of ``stage``, copy after copy."""
     topology = architecture.topology
-    streams: list[set[str]] = [set(tasks)]
+    last = stage + 1 == len(topology.stages)
+    found = []
+    for module in topology.modules():
+        for entry in architecture.adapters_of(module) if module.stage == stage else ():
+            singles = [(t,) for t in module.tasks]
+            within = [g for g in topology.groups(stage + 1) if set(g) <= set(module.tasks)] if not last else singles
+            groups = within if entry.per == "branch" else singles
+            served = [tuple(filter(entry.serves, group)) for group in groups]
+            found += [Place(module.copy, group, entry) for group in served if group]
+    return found
+
+
+def bodies(architecture: Architecture, stage: int, *, own_norm: bool = False) -> list[Body]:
+    """Every body of ``stage``.
+
+    Args:
+        architecture: Decides.
+        stage: Position of the stage.
+        own_norm: Whether every task that shares a copy has normalization statistics of its own there.
+    """
+    inside = [(k, place) for k, place in enumerate(places(architecture, stage)) if place.inside]
+    if not own_norm:
+        return [Body(place.copy, place.tasks, k) for k, place in inside]
+    found = []
+    for copy, members in enumerate(architecture.topology.groups(stage)):
+        for task in members:
+            k = next((k for k, place in inside if task in place.tasks), None)
+            if len(members) > 1 or k is not None:
+                found.append(Body(copy, (task,), k))
+    return found
+
+
+def route(architecture: Architecture, tasks: Group, *, own_norm: Sequence[int] = (), own_rows: bool = False) -> Route:
+    """How activations flow to reach the heads of ``tasks``.
+
+    Args:
+        architecture: The modules.
+        tasks: Whose paths are run.
+        own_norm: Positions of the stages where every task has statistics of its own.
+        own_rows: Whether every task brings its own rows, so that the streams begin apart.
+    """
+    topology = architecture.topology
+    streams: list[set[str]] = [{t} for t in tasks] if own_rows else [set(tasks)]
     stages = []
     for s in range(len(topology.stages)):
+        behind = [(k, set(place.tasks)) for k, place in enumerate(places(architecture, s)) if not place.inside]
+        own = bodies(architecture, s, own_norm=s in own_norm)
         steps: list[Step] = []
         after: list[set[str]] = []
-        adapters, _ = adapter_groups(architecture, s)
         for copy, members in enumerate(topology.groups(s)):
-            step, split = _step(copy, set(members), streams, adapters)
-            if step.inputs:
-                steps.append(step)
-                after += split
+            rest = set(members).difference(*(body.tasks for body in own))
+            runs = [(None, rest), *((k, set(body.tasks)) for k, body in enumerate(own) if body.copy == copy)]
+            for body, passing in runs:
+                step, split = _step(copy, body, passing, streams, behind)
+                if step.inputs:
+                    steps.append(step)
+                    after += split
         stages.append(tuple(steps))
         streams = after
     return Route(tuple(stages), {t: k for k, stream in enumerate(streams) for t in stream})
 
 
-def _step(copy: int, members: set[str], streams: list[set[str]], adapters: list[Group]) -> tuple[Step, list[set[str]]]:
+def _step(
+    copy: int, body: int | None, members: set[str], streams: list[set[str]], adapters: list[tuple[int, set[str]]]
+) -> tuple[Step, list[set[str]]]:
     inputs = tuple(k for k, stream in enumerate(streams) if stream & members)
     outputs: list[tuple[int, int | None]] = []
     split: list[set[str]] = []
     for source, k in enumerate(inputs):
-        passing = streams[k] & members
-        behind = [(a, passing & set(group)) for a, group in enumerate(adapters) if passing & set(group)]
-        if behind:
-            outputs += [(source, a) for a, _ in behind]
-            split += [tasks for _, tasks in behind]
-        else:
+        left = streams[k] & members
+        for a, group in adapters:
+            if left & group:
+                outputs.append((source, a))
+                split.append(left & group)
+                left = left - group
+        if left:
             outputs.append((source, None))
-            split.append(passing)
-    return Step(copy, inputs, tuple(outputs)), split
+            split.append(left)
+    return Step(copy, inputs, tuple(outputs), body), split

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 from taskgroup.core.trial import TrialSpec
 from taskgroup.nn.network import SharedNetwork
+from taskgroup.nn.sites import sites_of
 from taskgroup.pipeline.prepared import Prepared
 from taskgroup.training.loop import Callback, Trained, train
 
 
 def make_network(spec: TrialSpec, prepared: Prepared) -> SharedNetwork:
     """The network of ``spec``, with its initial weights."""
-    shapes = prepared.trunk.shapes(prepared.example())
-    return SharedNetwork(prepared.tasks, spec.architecture, prepared.trunk, shapes, spec.seed)
+    sites = sites_of(prepared.trunk, prepared.example())
+    return SharedNetwork(prepared.tasks, spec.architecture, prepared.trunk, sites, spec.seed)
 
 
 def train_network(

@@ -24,7 +24,7 @@ class Problem:
 
     Attributes:
         name: For titles.
-        tasks: Task definitions; a regression task's ``mean`` and ``scale`` are those of its training labels.
+        tasks: Task definitions; ``mean``, ``scale`` and ``prior`` are those of the training labels.
         inputs: Rows, shape ``(N, ...)``; float32, or int64 token ids. Already standardized and encoded.
         labels: Shape ``(N, T)``, float64; class index for binary (0, 1) and multiclass, standardized value for
             regression, NaN where missing.
@@ -60,7 +60,7 @@ class Problem:
 
         Args:
             name: For titles.
-            tasks: Their ``mean`` and ``scale`` are overwritten for regressions.
+            tasks: Their ``mean``, ``scale`` and ``prior`` are overwritten.
             inputs: Rows as the trunk takes them, shape ``(N, ...)``, float32 or int64.
             labels: Task → ``(N,)`` class indexes or numbers, NaN where missing.
             split: ``(N,)``: 0 train, 1 val, 2 test, -1 unused.
@@ -85,9 +85,12 @@ def described(spec: TrunkSpec, trunk: Trunk, inputs: NDArray[Any]) -> TrunkSpec:
 
 
 def _standardized(task: Task, labels: NDArray[np.float64], split: NDArray[np.int8]) -> tuple[Task, NDArray[np.float64]]:
-    """A regression task with the mean and scale of its training labels, and the labels in those units."""
+    """The task with the mean and scale (regression) or shares of its training labels, and the labels in those units."""
     known = labels[(split == TRAIN) & np.isfinite(labels)]
-    if task.kind != "regression" or not len(known):
+    if not len(known):
         return task, labels
+    if task.kind != "regression":
+        classes = (1,) if task.kind == "binary" else range(task.n_outputs)
+        return task.model_copy(update={"prior": tuple(float((known == c).mean()) for c in classes)}), labels
     mean, scale = float(known.mean()), float(known.std()) or 1.0
     return task.model_copy(update={"mean": mean, "scale": scale}), (labels - mean) / scale

@@ -179,5 +179,7 @@ def _copies(architecture: Architecture) -> str:
 
 
 def _adapters(architecture: Architecture) -> str:
-    sizes = {a.stage: a.size for a in architecture.adapters}
-    return " · ".join(str(sizes.get(stage, 0)) for stage in architecture.topology.stages)
+    sizes = {
+        stage: [a.size for a in architecture.adapters if a.stage == stage] for stage in architecture.topology.stages
+    }
+    return " · ".join("/".join(map(str, found)) or "0" for found in sizes.values())

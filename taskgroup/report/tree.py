@@ -72,9 +72,8 @@ class _TreeWriter:
         return [h for h in self.architecture.helpers if h.along in module.tasks]
 
     def _name(self, module: Module) -> str:
-        adapter = self.architecture.adapter_of(module)
-        name = shorten(self.topology.stages[module.stage], 32)
-        return f"{name} +{printable(adapter_mark(adapter))}" if adapter else name
+        marks = [f" +{printable(adapter_mark(a))}" for a in self.architecture.adapters_of(module)]
+        return shorten(self.topology.stages[module.stage], 32) + "".join(marks)
 
     def _children(self, module: Module) -> list[Module]:
         return [m for m in self.modules if m.stage == module.stage + 1 and m.tasks[0] in module.tasks]

@@ -14,6 +14,7 @@ from taskgroup.training.data import Rows, batches
 from taskgroup.training.losses import head_losses
 from taskgroup.training.metrics import errors_on
 from taskgroup.training.model import MultiTaskModel
+from taskgroup.training.staged import Phases
 
 
 class Callback:
@@ -66,7 +67,7 @@ def train(
     seed: int,
     callbacks: Sequence[Callback] = (),
 ) -> Trained:
-    """Train ``model`` in place with AdamW under a cosine schedule.
+    """Train ``model`` in place with AdamW under a cosine schedule, one over both phases where adapters are staged.
 
     Batches and dropout follow from ``seed`` alone, so networks trained under one seed are paired.
 
@@ -75,7 +76,7 @@ def train(
         tasks: Its tasks, in the order of the labels' columns.
         train_rows: Rows to train on.
         val_rows: Rows for the validation checks, ``options.n_checks`` of them, the last after the last step.
-        options: Steps, batch size, learning rate.
+        options: Steps, batch size, learning rate, phases.
         seed: Of batches and dropout.
         callbacks: Called in order.
 
@@ -89,23 +90,27 @@ def train(
         callback.begin(optimizer)
     check_after = {math.ceil(options.steps * (k + 1) / options.n_checks) for k in range(options.n_checks)}
     history: list[Check] = []
-    for step, batch in enumerate(batches(train_rows, options.batch_size, options.steps, seed)):
-        lr = 0.5 * options.lr * (1 + math.cos(math.pi * step / options.steps))
-        optimizer.param_groups[0]["lr"] = lr
-        for callback in callbacks:
-            callback.before_step(step, batch, lr)
-        optimizer.zero_grad()
-        loss = total_loss(model, tasks, batch)
-        if not torch.isfinite(loss):
-            raise DivergedError(f"training loss was {loss.item()} at step {step}; lower train.lr (now {options.lr})")
-        loss.backward()  # type: ignore[no-untyped-call]
-        _spare_unlabelled(model, tasks, batch)
-        optimizer.step()
-        if step + 1 in check_after:
-            history.append(Check(step=step + 1, errors=_finite_errors(model, tasks, val_rows, step, options)))
-            votes = [callback.after_check(history[-1]) for callback in callbacks]
-            if any(votes):
-                return Trained(tuple(history), stopped=step + 1 < options.steps)
+    with Phases(model, options) as phases:
+        for step, batch in enumerate(batches(train_rows, options.batch_size, options.steps, seed)):
+            lr = 0.5 * options.lr * (1 + math.cos(math.pi * step / options.steps))
+            optimizer.param_groups[0]["lr"] = lr
+            phases.before_step(step)
+            for callback in callbacks:
+                callback.before_step(step, batch, lr)
+            optimizer.zero_grad()
+            loss = total_loss(model, tasks, batch)
+            if not torch.isfinite(loss):
+                raise DivergedError(
+                    f"training loss was {loss.item()} at step {step}; lower train.lr (now {options.lr})"
+                )
+            loss.backward()  # type: ignore[no-untyped-call]
+            _spare_unlabelled(model, tasks, batch)
+            optimizer.step()
+            if step + 1 in check_after:
+                history.append(Check(step=step + 1, errors=_finite_errors(model, tasks, val_rows, step, options)))
+                votes = [callback.after_check(history[-1]) for callback in callbacks]
+                if any(votes):
+                    return Trained(tuple(history), stopped=step + 1 < options.steps)
     return Trained(tuple(history), stopped=False)
 
 

@@ -41,6 +41,14 @@ class MultiTaskModel(Protocol):
         """All parameters."""
         ...
 
+    def adapter_parameters(self) -> Iterator[nn.Parameter]:
+        """Those of adapters."""
+        ...
+
+    def modules(self) -> Iterator[nn.Module]:
+        """All modules."""
+        ...
+
     def train(self, mode: bool = True) -> Any:
         """Training mode."""
         ...

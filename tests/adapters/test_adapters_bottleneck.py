@@ -3,13 +3,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from taskgroup.adapters import Site
 from taskgroup.adapters.bottleneck import Bottleneck, BottleneckModule
 from taskgroup.errors import InputError
 
 
 def awake(shape: tuple[int, ...], size: int) -> BottleneckModule:
-    module = Bottleneck(size=size).build(shape)
-    assert isinstance(module, BottleneckModule)
+    module = Bottleneck(size=size).build(Site(shape))
     nn.init.normal_(module.up.weight)
     nn.init.normal_(module.up.bias)
     return module
@@ -37,12 +37,14 @@ def test_maps_are_adapted_by_channel_like_a_1x1_convolution() -> None:
     ("shape", "params", "macs"), [((10,), 73, 60), ((7, 10), 73, 420), ((10, 7, 2), 73, 840), ((1,), 10, 6)]
 )
 def test_counts_by_hand(shape: tuple[int, ...], params: int, macs: int) -> None:
-    assert (Bottleneck(size=3).n_params(shape), Bottleneck(size=3).n_macs(shape)) == (params, macs)
+    site = Site(shape)
+    assert (Bottleneck(size=3).n_params(site), Bottleneck(size=3).n_macs(site)) == (params, macs)
 
 
 @pytest.mark.parametrize("shape", [(), (1, 2, 3, 4)])
 def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match=r"adapter: bottleneck works on features .*, found a stage of shape \("):
-        Bottleneck(size=3).build(shape)
+    sentence = r"adapter: bottleneck works on features .*, found a stage of shape \(.*; leave the stage out"
+    with pytest.raises(InputError, match=sentence):
+        Bottleneck(size=3).build(Site(shape))
     with pytest.raises(InputError, match="found a stage of shape"):
-        Bottleneck(size=3).n_params(shape)
+        Bottleneck(size=3).n_params(Site(shape))

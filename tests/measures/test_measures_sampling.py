@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from taskgroup.adapters import Site
 from taskgroup.core.settled import StopRule
 from taskgroup.core.spec import Architecture
 from taskgroup.core.task import Task, TaskSet
@@ -19,7 +20,7 @@ from taskgroup.measures.training.sampling import Sampling
 from taskgroup.nn.network import SharedNetwork
 from taskgroup.nn.trunk import Trunk
 from taskgroup.training.data import Rows, batches
-from taskgroup.training.loop import train
+from taskgroup.training.loop import Callback, train
 from taskgroup.training.probe import Probe
 
 TASKS = TaskSet(tasks=(Task(name="up", kind="regression", weight=5.0), Task(name="odd", kind="binary")))
@@ -56,29 +57,49 @@ class Eye(ToyMeasure):
 def net() -> SharedNetwork:
     trunk = Trunk({"one": nn.Linear(3, 4), "two": nn.Linear(4, 4)})
     topology = Topology.shared(TASKS.names, trunk.names)
-    return SharedNetwork(TASKS, Architecture(topology=topology), trunk, [(4,), (4,)], 0)
+    return SharedNetwork(TASKS, Architecture(topology=topology), trunk, [Site((4,)), Site((4,))], 0)
 
 
-def test_every_third_step_from_the_first_on() -> None:
+def test_the_last_of_every_three_steps() -> None:
     eye, network = Eye(), net()
     sampling = Sampling(network, TASKS, eye, 3)
     train(network, TASKS, ROWS, ROWS, OPTIONS, 2, [sampling])
-    assert sampling.stacked()[:, 0, 0, 0].tolist() == [1, 2, 3]
-    expected = [0.05 * (1 + np.cos(np.pi * step / 7)) for step in (0, 3, 6)]
+    assert sampling.stacked()[:, 0, 0, 0].tolist() == [1, 2]
+    expected = [0.05 * (1 + np.cos(np.pi * step / 7)) for step in (2, 5)]
     np.testing.assert_allclose(eye.rates, expected)
 
 
-def test_the_first_look_is_at_the_untrained_network_and_the_first_batch() -> None:
+def test_none_before_the_first_step() -> None:
+    """Heads start at zero: no gradient would reach a stage."""
     eye, network = Eye(), net()
-    first = next(batches(ROWS, 6, 1, 2))
-    outputs = network(first.inputs)
-    up, odd = outputs["up"][:, 0], outputs["odd"][:, 0]
+    sampling = Sampling(network, TASKS, eye, 1)
+    train(network, TASKS, ROWS, ROWS, OPTIONS, 2, [sampling])
+    assert sampling.arrays()["steps"].tolist() == [1, 2, 3, 4, 5, 6]
+
+
+class Early(Callback):
+    """Keeps what the network says before the second step."""
+
+    def __init__(self, network: SharedNetwork) -> None:
+        self.network = network
+        self.outputs: dict[str, Tensor] = {}
+
+    def before_step(self, step: int, batch: Rows, lr: float) -> None:
+        if step == 1:
+            self.outputs = {name: output.detach() for name, output in self.network(batch.inputs).items()}
+
+
+def test_a_look_is_at_the_batch_that_the_step_will_use_and_at_the_network_before_it() -> None:
+    eye, network = Eye(), net()
+    _, second = batches(ROWS, 6, 2, 2)
+    early = Early(network)
+    train(network, TASKS, ROWS, ROWS, OPTIONS, 2, [early, Sampling(network, TASKS, eye, 2)])
+    up, odd = early.outputs["up"][:, 0], early.outputs["odd"][:, 0]
     expected = [
-        F.mse_loss(up, first.labels[:, 0]).item(),  # unweighted
-        F.binary_cross_entropy_with_logits(odd, first.labels[:, 1]).item(),
+        F.mse_loss(up, second.labels[:, 0]).item(),  # unweighted
+        F.binary_cross_entropy_with_logits(odd, second.labels[:, 1]).item(),
     ]
-    train(network, TASKS, ROWS, ROWS, OPTIONS, 2, [Sampling(network, TASKS, eye, 7)])
-    torch.testing.assert_close(eye.losses, [expected], rtol=1e-6, atol=0)
+    torch.testing.assert_close(eye.losses[:1], [expected], rtol=1e-6, atol=0)
 
 
 class Structured(ToyMeasure):
@@ -103,12 +124,12 @@ def trained(measure: Measure, stop: StopRule | None, steps: int = 60, n_checks: 
 
 def test_settled_groupings_end_the_looks_and_the_training_at_the_next_check() -> None:
     sampling, checks = trained(Structured(0.3), StopRule(n_steps=60, min_looks=12))
-    assert sampling.settled_at == 28  # the 15th look: 12 looks do not span half of the steps
+    assert sampling.settled_at == 29  # the 15th look: 12 looks do not span half of the steps
     assert len(sampling.samples) == 15
     assert checks == [10, 20, 30]
     kept = sampling.arrays()
-    assert kept["stopped"] == 28
-    assert kept["steps"].tolist() == list(range(0, 30, 2))
+    assert kept["stopped"] == 29
+    assert kept["steps"].tolist() == list(range(1, 30, 2))
     assert kept["samples"].shape == (15, 2, 5, 5)
     assert kept["regret"].max() <= 0.15
 

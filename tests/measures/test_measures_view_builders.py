@@ -17,6 +17,7 @@ from taskgroup.measures.feature_views import Checkpoints, feature_view
 from taskgroup.measures.shared_views import shared_view
 from taskgroup.measures.some_rows import some_rows
 from taskgroup.nn.network import SharedNetwork
+from taskgroup.nn.sites import sites_of
 from taskgroup.nn.trunk import Trunk
 from taskgroup.training.data import Rows
 from taskgroup.training.loop import Callback, train
@@ -47,7 +48,7 @@ def trunk() -> Trunk:
 def network(make: Callable[..., Topology], tasks: TaskSet = TASKS, stages: Trunk | None = None) -> SharedNetwork:
     stages = stages or trunk()
     topology = make(tasks.names, stages.names)
-    return SharedNetwork(tasks, Architecture(topology=topology), stages, stages.shapes(torch.zeros(2, 5)), 3)
+    return SharedNetwork(tasks, Architecture(topology=topology), stages, sites_of(stages, torch.zeros(2, 5)), 3)
 
 
 def rows(n_rows: int = 40, seed: int = 0) -> Rows:

@@ -13,6 +13,7 @@ from taskgroup.core.spec import AdapterSpec, Architecture, Helper
 from taskgroup.core.task import Task, TaskSet
 from taskgroup.core.topology import Topology
 from taskgroup.nn.network import SharedNetwork
+from taskgroup.nn.sites import sites_of
 from taskgroup.nn.trunk import Trunk
 from taskgroup.nn.trunks.conv import Conv
 from taskgroup.nn.trunks.mlp import MLP
@@ -89,7 +90,7 @@ def architectures(stages: tuple[str, ...], *, helpers: bool = False) -> st.Searc
 def network_of(architecture: Architecture, name: str = "mlp", seed: int = 0) -> SharedNetwork:
     """A network on a built-in trunk; the random state it is made in does not matter."""
     trunk = TRUNKS_OF[name]
-    return SharedNetwork(TASKS, architecture, trunk, trunk.shapes(ROWS[name]), seed)
+    return SharedNetwork(TASKS, architecture, trunk, sites_of(trunk, ROWS[name]), seed)
 
 
 def branched(*matrix: tuple[int, ...], name: str = "mlp", **more: Any) -> Architecture:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from taskgroup.core.spec import AdapterSpec, Architecture, Helper, Spec, TrunkSpec
 from taskgroup.core.topology import Topology
 from taskgroup.errors import InputError
-from taskgroup.nn.network import SharedNetwork, build
+from taskgroup.nn.build import build
+from taskgroup.nn.network import SharedNetwork
 from taskgroup.nn.trunk import Trunk
 
 

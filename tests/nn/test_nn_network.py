@@ -92,8 +92,10 @@ def test_seeds_stages_and_heads_differ() -> None:
     for s in range(3):
         assert not torch.equal(weights(part(one.stages, s, 0))[0], weights(part(two.stages, s, 0))[0])
     assert not torch.equal(weights(part(one.stages, 1, 0))[0], weights(part(one.stages, 2, 0))[0])
-    assert not equal(part(one.heads, 0), part(one.heads, 3))  # two binary tasks
-    assert not equal(part(one.heads, 0), part(two.heads, 0))
+    hidden = Architecture(topology=SHARED.topology, head_size=5)
+    one, two = network_of(hidden, seed=1), network_of(hidden, seed=2)
+    assert not equal(part(one.heads, 0, 0), part(one.heads, 3, 0))  # two binary tasks
+    assert not equal(part(one.heads, 0, 0), part(two.heads, 0, 0))
 
 
 def test_adapters_of_equal_seed_and_group_start_equal() -> None:
@@ -253,8 +255,8 @@ def test_other_stages_than_the_trunks_are_refused() -> None:
 
 
 def test_an_unknown_adapter_is_refused() -> None:
-    architecture = branched(*SHARED.topology.matrix, adapters=(AdapterSpec(stage="block1", size=1, kind="lora"),))
-    with pytest.raises(InputError, match="adapter kind should be one of bottleneck, found `lora`"):
+    architecture = branched(*SHARED.topology.matrix, adapters=(AdapterSpec(stage="block1", size=1, kind="lara"),))
+    with pytest.raises(InputError, match=r"adapter kind should be one of .*bottleneck.*, found `lara`, did you mean"):
         network_of(architecture)
 
 

@@ -13,6 +13,7 @@ from taskgroup.core.topology import Topology
 from taskgroup.measures.training.lookahead import Lookahead
 from taskgroup.measures.training.sampling import Sampling, adam_scale
 from taskgroup.nn.network import SharedNetwork
+from taskgroup.nn.sites import sites_of
 from taskgroup.nn.trunk import TRUNKS, Trunk
 from taskgroup.training.data import Rows
 from taskgroup.training.losses import task_losses
@@ -69,7 +70,7 @@ def trunk(name: str) -> Trunk:
 
 def network_of(name: str) -> SharedNetwork:
     stages = trunk(name)
-    shapes = stages.shapes(batch(name).inputs[:2])
+    shapes = sites_of(stages, batch(name).inputs[:2])
     network = SharedNetwork(TASKS, Architecture(topology=Topology.shared(TASKS.names, stages.names)), stages, shapes, 1)
     with torch.no_grad():
         for parameter in network.parameters():  # biases too
@@ -146,7 +147,7 @@ def test_which_trunks_have_a_closed_form() -> None:
 def test_no_tower_where_something_stands_between_trunk_and_heads() -> None:
     network = network_of("mlp")
     stages = trunk("mlp")
-    shapes = stages.shapes(batch("mlp").inputs[:2])
+    shapes = sites_of(stages, batch("mlp").inputs[:2])
     apart = Architecture(topology=Topology.separate(TASKS.names, stages.names))
     assert network.tower() is not None
     assert SharedNetwork(TASKS, apart, stages, shapes, 0).tower() is None

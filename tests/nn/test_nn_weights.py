@@ -10,6 +10,7 @@ from taskgroup.core.spec import AdapterSpec, Architecture, Helper
 from taskgroup.core.topology import Topology
 from taskgroup.errors import InputError
 from taskgroup.nn.network import SharedNetwork
+from taskgroup.nn.sites import sites_of
 from taskgroup.nn.trunk import Trunk
 from taskgroup.nn.weights import load_weights, save_weights
 
@@ -22,7 +23,7 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
 
 def on_trunk(stages: dict[str, nn.Module], seed: int = 0) -> SharedNetwork:
     trunk = Trunk(stages)
-    shapes = trunk.shapes(torch.zeros(2, 4))
+    shapes = sites_of(trunk, torch.zeros(2, 4))
     return SharedNetwork(TASKS, Architecture(topology=Topology.shared(NAMES, trunk.names)), trunk, shapes, seed)
 
 

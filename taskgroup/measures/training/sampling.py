@@ -63,8 +63,11 @@ class Sampling(Callback):
         self._optimizer = optimizer
 
     def before_step(self, step: int, batch: Rows, lr: float) -> None:
-        """Look at the batch that the step will use."""
-        if self.settled_at is not None or step % self.every:
+        """Look at the batch that the step will use, the last of every ``every``.
+
+        Never before the first step: heads still predict the same whatever they read, and no gradient reaches a stage.
+        """
+        if self.settled_at is not None or step == 0 or (step + 1) % self.every:
             return
         probe = self.probe(batch, lr)
         self.samples.append(self.measure(probe))

@@ -124,9 +124,9 @@ def _draw_copy(axes: Axes, layout: _Layout, module: Module) -> None:
     _rounded(axes, x, y, width, height, PALE_BLUE if shared else "white", BLUE if shared else MUTED)
     label = plural(len(module.tasks), "task") if width > 0.62 else str(len(module.tasks))
     axes.text(x, y, label, ha="center", va="center", size=8)
-    adapter = layout.architecture.adapter_of(module)
-    if adapter:
-        size = str(adapter.size)
+    adapters = layout.architecture.adapters_of(module)
+    if adapters:
+        size = "/".join(str(adapter.size) for adapter in adapters)
         pill = max(0.17, text_width([size], 7) + 0.08)
         _rounded(axes, x + width / 2 + pill / 2 - 0.05, y, pill, 0.16, ORANGE, "white")
         axes.text(x + width / 2 + pill / 2 - 0.05, y, size, ha="center", va="center_baseline", size=7)
@@ -147,7 +147,7 @@ def _legend(axes: Axes, architecture: Architecture) -> None:
         handles.append(Patch(facecolor=PALE_BLUE, edgecolor=BLUE, label="shared copy"))
     if min(n_tasks) == 1:
         handles.append(Patch(facecolor="white", edgecolor=MUTED, label="own copy"))
-    live = {a.per for m in architecture.topology.modules() if (a := architecture.adapter_of(m))}
+    live = {a.per for m in architecture.topology.modules() for a in architecture.adapters_of(m)}
     if live:
         label = f"adapter, size (one per {' or '.join(sorted(live))})"
         handles.append(Patch(facecolor=ORANGE, edgecolor="white", label=label))

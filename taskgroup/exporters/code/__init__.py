@@ -1,0 +1,1 @@
+"""Networks as Python source: constructors, forward passes and classes; knows torch and nothing of files."""
