@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from taskgroup.core.topology import Topology as Topology
     from taskgroup.exporters import load_spec as load_spec
     from taskgroup.nn.build import build as build
+    from taskgroup.nn.surgery import fork as fork
     from taskgroup.nn.trunk import Trunk as Trunk
     from taskgroup.nn.weights import load_weights as load_weights
     from taskgroup.pipeline.affinity_files import load_affinity as load_affinity
@@ -37,6 +38,7 @@ _HOMES = {
     "Topology": "taskgroup.core.topology",
     "Trunk": "taskgroup.nn.trunk",
     "build": "taskgroup.nn.build",
+    "fork": "taskgroup.nn.surgery",
     "group": "taskgroup.pipeline.grouping",
     "load_affinity": "taskgroup.pipeline.affinity_files",
     "load_spec": "taskgroup.exporters",
@@ -56,6 +58,7 @@ __all__ = [
     "Topology",
     "Trunk",
     "build",
+    "fork",
     "group",
     "load_affinity",
     "load_spec",

@@ -27,6 +27,7 @@ NETWORK_EXPORTERS: Table[type[NetworkExporter]] = Table(
     {
         "lightning": "taskgroup.exporters.lightning:Lightning",
         "onnx": "taskgroup.exporters.onnx:Onnx",
+        "peft": "taskgroup.exporters.peft:Peft",
         "python": "taskgroup.exporters.python:Python",
         "torch-export": "taskgroup.exporters.torch_export:TorchExport",
     },

@@ -12,7 +12,7 @@ class GraphML(Frozen):
     """GraphML as networkx writes it.
 
     Nodes carry ``label``, ``kind`` (input, stage, task), ``name``, ``copy``, ``n_tasks``, ``tasks`` (a JSON list)
-    and, where there are adapters, ``adapter_kind``, ``adapter_size`` and ``adapter_per``; edges carry ``kind``
+    and, where there are adapters, ``adapters`` (a JSON list of ``kind``, ``size``, ``per``); edges carry ``kind``
     (flow, helper) and ``style`` (solid, dashed).
     """
 
@@ -43,10 +43,7 @@ def _attributes(node: Node) -> dict[str, str | int]:
         "n_tasks": len(node.tasks),
         "tasks": json.dumps(node.tasks, ensure_ascii=False),
     }
-    if node.adapter:
-        attributes |= {
-            "adapter_kind": node.adapter.kind,
-            "adapter_size": node.adapter.size,
-            "adapter_per": node.adapter.per,
-        }
+    if node.adapters:
+        adapters = [a.model_dump(mode="json", exclude={"stage"}) for a in node.adapters]
+        attributes["adapters"] = json.dumps(adapters, ensure_ascii=False)
     return attributes

@@ -162,8 +162,9 @@ def _words(architecture: Architecture) -> str:
     topology = architecture.topology
     said = [f"{plural(len(topology.tasks), 'task')} on {plural(len(topology.stages), 'stage')}."]
     for s, stage in enumerate(topology.stages):
-        copies = "; ".join(", ".join(group) for group in topology.groups(s))
-        said.append(f"{stage}: {len(topology.groups(s))} {'copies' if len(topology.groups(s)) > 1 else 'copy'}: {copies}.")
-    said += [f"Adapters behind {a.stage}: {a.kind} {a.size} per {a.per}." for a in architecture.adapters if a.size]
+        groups = topology.groups(s)
+        copies = "; ".join(", ".join(group) for group in groups)
+        said.append(f"{stage}: {len(groups)} {'copies' if len(groups) > 1 else 'copy'}: {copies}.")
+    said += [f"Adapters of {a.stage}: {a.kind} {a.size} per {a.per}." for a in architecture.adapters if not a.is_none]
     said += [f"Helper: {h.task} trains along {h.along}." for h in architecture.helpers]
     return printable(" ".join(said))

@@ -1,12 +1,9 @@
 """Heads: linear or one hidden layer; before any training they predict the label mean, or the class prior."""
 
 import math
-from collections.abc import Sequence
-from typing import cast
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from taskgroup.core.seeds import derive_seed
 from taskgroup.core.task import Task
@@ -49,17 +46,3 @@ def head_cost(n_features: int, size: int, n_outputs: int) -> tuple[int, int]:
     if not size:
         return (n_features + 1) * n_outputs, n_features * n_outputs
     return (n_features + 1) * size + (size + 1) * n_outputs, (n_features + n_outputs) * size
-
-
-def run_heads(features: Tensor, heads: Sequence[nn.Module]) -> Sequence[Tensor]:
-    """Outputs of heads on one stream; linear ones as one matrix: hundreds of tasks cost little more than one.
-
-    Args:
-        features: Shape ``(batch, n_features)``.
-        heads: Of :func:`build_head`.
-    """
-    if len(heads) == 1 or not all(isinstance(head, nn.Linear) for head in heads):
-        return [head(features) for head in heads]
-    layers = cast("Sequence[nn.Linear]", heads)
-    weight, bias = torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers])
-    return torch.split(F.linear(features, weight, bias), [layer.out_features for layer in layers], dim=1)

@@ -15,9 +15,9 @@ from taskgroup.core.table import did_you_mean
 from taskgroup.core.task import TaskSet
 from taskgroup.errors import InputError
 from taskgroup.nn.flow import Flow, hidden, joined, n_rows
-from taskgroup.nn.heads import build_head, run_heads
+from taskgroup.nn.heads import build_head
 from taskgroup.nn.routes import Body, Place, bodies, places, route
-from taskgroup.nn.running import Runner
+from taskgroup.nn.running import Runner, flow_of, run_heads
 from taskgroup.nn.sites import own_norm
 from taskgroup.nn.trunk import Trunk
 from taskgroup.training.probe import Tower
@@ -57,7 +57,7 @@ class SharedNetwork(nn.Module):
         self, tasks: TaskSet, architecture: Architecture, trunk: Trunk, sites: Sequence[Site], seed: int
     ) -> None:
         super().__init__()
-        self.tasks, self.architecture, self.trunk = tasks, architecture, trunk
+        self.tasks, self.architecture, self.trunk, self.sites = tasks, architecture, trunk, tuple(sites)
         topology = architecture.topology
         if topology.stages != trunk.names:
             raise InputError(
@@ -118,18 +118,13 @@ class SharedNetwork(nn.Module):
             return self._apart(rows, tasks)
         wanted = self.tasks.names if tasks is None else self._known(tasks, self.tasks.names, "tasks")
         streams, ends = self._runner(wanted, own_rows=False)([rows])
-        outputs: dict[str, Any] = {}
-        together: dict[int, list[int]] = {}
+        places_: dict[int, list[int]] = {}
         for place, head in enumerate(self.heads_info):
             if head.along in ends and (head.task == head.along or helpers):
-                outputs[head.name] = None  # keeps the order of the heads
-                together.setdefault(ends[head.along], []).append(place)
-        modules = list(self.heads)
-        for stream, places_ in together.items():
-            found = run_heads(hidden(streams[stream]), [modules[place] for place in places_])
-            for place, output in zip(places_, found, strict=True):
-                outputs[self.heads_info[place].name] = output
-        return outputs
+                places_.setdefault(ends[head.along], []).append(place)
+        found = run_heads({k: streams[k] for k in places_}, {k: [self.heads[p] for p in v] for k, v in places_.items()})
+        outputs = {place: output for k, v in places_.items() for place, output in zip(v, found[k], strict=True)}
+        return {self.heads_info[place].name: outputs[place] for place in sorted(outputs)}
 
     def _apart(self, rows: Mapping[str, Flow], tasks: Sequence[str] | None) -> dict[str, Tensor]:
         """Outputs of heads that have rows of their own; heads along one path run through it in one batch."""
@@ -144,7 +139,7 @@ class SharedNetwork(nn.Module):
         )
         outputs: dict[str, Any] = dict.fromkeys(head.name for _, head in heads)
         for path, group in along.items():
-            parts = torch.split(hidden(streams[ends[path]]), [n_rows(rows[name]) for _, name in group])
+            parts = torch.split(hidden(flow_of(streams[ends[path]])), [n_rows(rows[name]) for _, name in group])
             for (place, name), part in zip(group, parts, strict=True):
                 outputs[name] = self.heads[place](part)
         return outputs

@@ -1,13 +1,32 @@
 """Running: a route made into calls of modules."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from taskgroup.nn.flow import Flow, hidden, joined, n_rows, parted, with_hidden
 from taskgroup.nn.routes import Route, Step
+from taskgroup.nn.siblings import Siblings, Wide, steps_of, together
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A stream that lies together with those of sibling copies until somebody needs it alone."""
+
+    wide: Wide
+    index: int
+
+
+Stream = Flow | Lane
+
+
+def flow_of(stream: Stream) -> Flow:
+    """The stream by itself."""
+    return stream.wide.parts[stream.index] if isinstance(stream, Lane) else stream
 
 
 @dataclass(frozen=True)
@@ -24,17 +43,89 @@ class Run:
     inputs: tuple[int, ...]
     outputs: tuple[tuple[int, nn.Module | None], ...]
 
-    def __call__(self, streams: Sequence[Flow]) -> list[Flow]:
+    def __call__(self, streams: Sequence[Stream]) -> list[Stream]:
         """The outgoing streams."""
         if len(self.inputs) == 1:
-            flows: Sequence[Flow] = (self.module(streams[self.inputs[0]]),)
-        else:
-            incoming = [streams[k] for k in self.inputs]
-            flows = parted(self.module(joined(incoming)), [n_rows(flow) for flow in incoming])
+            return self.behind([self.module(flow_of(streams[self.inputs[0]]))])
+        incoming = [flow_of(streams[k]) for k in self.inputs]
+        return self.behind(parted(self.module(joined(incoming)), [n_rows(flow) for flow in incoming]))
+
+    def behind(self, found: Sequence[Stream]) -> list[Stream]:
+        """What the adapters make of the module's outputs."""
         return [
-            flows[source] if adapter is None else with_hidden(flows[source], adapter(hidden(flows[source])))
+            found[source] if adapter is None else _adapted(flow_of(found[source]), adapter)
             for source, adapter in self.outputs
         ]
+
+
+def _adapted(flow: Flow, adapter: nn.Module) -> Flow:
+    return with_hidden(flow, adapter(hidden(flow)))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one stage that may be done together.
+
+    Attributes:
+        members: Positions of the runs.
+        siblings: Their copies.
+        common: Whether they all read the same stream.
+    """
+
+    members: tuple[int, ...]
+    siblings: Siblings
+    common: bool
+
+    def __call__(self, runs: Sequence[Run], streams: Sequence[Stream]) -> Wide | None:
+        """Outputs of all members, None where it is faster to run them one after the other, or not possible."""
+        incoming = [streams[runs[k].inputs[0]] for k in self.members]
+        if self.common:
+            incoming = incoming[:1]
+        wide = _same(incoming, self.siblings.k)
+        parts = [wide.parts[0]] if wide else [flow_of(stream) for stream in incoming]
+        tensors = [part for part in parts if isinstance(part, Tensor)]
+        if len(tensors) < len(parts) or len({part.shape for part in tensors}) > 1:
+            return None
+        if not self.siblings.pays(tensors, common=self.common):
+            return None
+        if self.common:
+            return self.siblings(Wide(tensors[0], "common", self.siblings.k))
+        return self.siblings(wide or together(tensors))
+
+
+def _same(streams: Sequence[Stream], k: int) -> Wide | None:
+    """What all of them lie in, in order, if there is nothing else in it."""
+    first = streams[0]
+    if not isinstance(first, Lane) or len(streams) != k or first.wide.k != k:
+        return None
+    in_order = all(isinstance(s, Lane) and s.wide is first.wide and s.index == n for n, s in enumerate(streams))
+    return first.wide if in_order else None
+
+
+def run_heads(
+    streams: Mapping[int, Stream], heads: Mapping[int, Sequence[nn.Module]]
+) -> Mapping[int, Sequence[Tensor]]:
+    """Outputs of the heads on each stream, all that can be computed as one product together.
+
+    Args:
+        streams: Last streams.
+        heads: Those that read each of them.
+    """
+    wide = _same(list(streams.values()), len(streams)) if len(streams) > 1 else None
+    if wide and all(len(group) == 1 for group in heads.values()):
+        found = Siblings.heads(wide, [group[0] for group in heads.values()])
+        if found is not None:
+            return {k: [output] for k, output in zip(streams, found, strict=True)}
+    return {k: _on_one(hidden(flow_of(stream)), heads[k]) for k, stream in streams.items()}
+
+
+def _on_one(features: Tensor, heads: Sequence[nn.Module]) -> Sequence[Tensor]:
+    """Outputs of heads on one stream; linear ones as one matrix: hundreds of tasks cost little more than one."""
+    if len(heads) == 1 or not all(isinstance(head, nn.Linear) for head in heads):
+        return [head(features) for head in heads]
+    layers = cast("Sequence[nn.Linear]", heads)
+    weight, bias = torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers])
+    return torch.split(F.linear(features, weight, bias), [layer.out_features for layer in layers], dim=1)
 
 
 class Runner:
@@ -42,16 +133,25 @@ class Runner:
 
     def __init__(self, route: Route, stages: nn.ModuleList, adapters: nn.ModuleList, bodies: nn.ModuleList) -> None:
         self._ends = route.ends
-        self._stages = [
-            [_run(step, *(list(cast("nn.ModuleList", part)) for part in parts)) for step in steps]
-            for steps, *parts in zip(route.stages, stages, adapters, bodies, strict=True)
-            if steps
-        ]
+        self._stages: list[tuple[list[Run], list[Group]]] = []
+        for steps, *parts in zip(route.stages, stages, adapters, bodies, strict=True):
+            if steps:
+                runs = [_run(step, *(list(cast("nn.ModuleList", part)) for part in parts)) for step in steps]
+                self._stages.append((runs, _groups(steps, runs)))
 
-    def __call__(self, streams: Sequence[Flow]) -> tuple[Sequence[Flow], dict[str, int]]:
+    def __call__(self, streams: Sequence[Stream]) -> tuple[Sequence[Stream], dict[str, int]]:
         """Streams after the last stage, and the index of each task's."""
-        for runs in self._stages:
-            streams = [flow for run in runs for flow in run(streams)]
+        for runs, groups in self._stages:
+            found: list[Any] = [None] * len(runs)
+            for group in groups:
+                wide = group(runs, streams)
+                for n, k in enumerate(group.members if wide else ()):
+                    found[k] = runs[k].behind([Lane(cast("Wide", wide), n)])
+            streams = [
+                stream
+                for run, done in zip(runs, found, strict=True)
+                for stream in (run(streams) if done is None else done)
+            ]
         return streams, self._ends
 
 
@@ -59,3 +159,21 @@ def _run(step: Step, copies: list[nn.Module], adapters: list[nn.Module], bodies:
     module = copies[step.copy] if step.body is None else bodies[step.body]
     outputs = tuple((source, None if a is None else adapters[a]) for source, a in step.outputs)
     return Run(module, step.inputs, outputs)
+
+
+def _groups(steps: Sequence[Step], runs: Sequence[Run]) -> list[Group]:
+    """Runs that read one stream, and runs that read one each."""
+    alone = [k for k, step in enumerate(steps) if step.body is None and len(step.inputs) == 1]
+    program = steps_of(runs[alone[0]].module) if len(alone) > 1 else None
+    if program is None:
+        return []
+    readers: dict[int, list[int]] = {}
+    for k in alone:
+        readers.setdefault(steps[k].inputs[0], []).append(k)
+    fans = [members for members in readers.values() if len(members) > 1]
+    lanes = [members[0] for members in readers.values() if len(members) == 1]
+    chosen = [(members, True) for members in fans] + ([(lanes, False)] if len(lanes) > 1 else [])
+    return [
+        Group(tuple(members), Siblings([runs[k].module for k in members], program), common)
+        for members, common in chosen
+    ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 from pydantic import Field, ValidationError, field_validator
@@ -11,7 +11,7 @@ from taskgroup.core.affinity import Symmetrization
 from taskgroup.core.averaging import Average
 from taskgroup.core.phases import WindowKind
 from taskgroup.core.spec import digest
-from taskgroup.core.task import Frozen
+from taskgroup.core.task import Frozen, Sparse
 from taskgroup.core.trial import TrainOptions
 from taskgroup.core.validation import NAME_PATTERN, sentences
 from taskgroup.errors import InputError
@@ -74,20 +74,39 @@ class ProposeConfig(Frozen):
     constraints: Constraints = Constraints()
 
 
-class AdapterConfig(Frozen):
+class AdapterConfig(Sparse):
     """Adapters that search may use.
 
     Attributes:
-        kind: Adapter kind.
-        sizes: Sizes to choose from, one per stage; 0 is none and always among them.
+        kind: Adapter kind, or a list of kinds to choose from.
+        sizes: Sizes to choose from; 0 is none and always among them. Kinds without sizes take any other for 1.
         per: One adapter for each ``task``, or for each ``branch`` (set of tasks that shares the next stage too).
-        stages: Stages behind whose shared copies adapters may stand; all by default.
+        stages: Stages at whose shared copies adapters may stand; all by default.
+        vary: Whether kind and size are chosen for each ``stage``, or for each ``branch``: each of its shared copies.
     """
 
-    kind: str = "bottleneck"
+    later: ClassVar[frozenset[str]] = frozenset({"vary"})
+
+    kind: str | tuple[str, ...] = "bottleneck"
     sizes: tuple[int, ...] = (0, 4, 16)
     per: Literal["task", "branch"] = "task"
     stages: tuple[str, ...] | None = None
+    vary: Literal["stage", "branch"] = "stage"
+
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _kind(cls, kind: Any) -> str | tuple[str, ...]:
+        kinds = (kind,) if isinstance(kind, str) else kind
+        if not isinstance(kinds, list | tuple) or not kinds or not all(isinstance(k, str) for k in kinds):
+            raise ValueError(f"should be a kind of adapter or a list of kinds, found {kind}")
+        if len(set(kinds)) < len(kinds):
+            raise ValueError(f"should name a kind once, found {list(kinds)}")
+        return str(kinds[0]) if len(kinds) == 1 else tuple(kinds)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds to choose from."""
+        return (self.kind,) if isinstance(self.kind, str) else self.kind
 
     @field_validator("sizes")
     @classmethod
@@ -150,7 +169,10 @@ class ConfirmConfig(Frozen):
 
 
 class ExportConfig(Frozen):
-    """Formats to write besides the spec itself (``taskgroup export`` makes more of them later)."""
+    """Formats to write besides the spec itself, of the spec or of the trained network (``taskgroup export`` writes more).
+
+    A network format that cannot express the trunk is told of, and does not stop the job.
+    """
 
     formats: tuple[str, ...] = ("json", "mermaid")
 

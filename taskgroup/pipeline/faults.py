@@ -64,8 +64,9 @@ def _methods(data: Mapping[str, Any]) -> Iterator[tuple[str, Table[Any], str, An
 
 def _names(data: Mapping[str, Any]) -> Iterator[tuple[str, Table[Any], str]]:
     """Path, table and the name that should be in it."""
-    if isinstance(kind := _at(data, "search", "adapters", "kind"), str):
-        yield "search.adapters.kind", ADAPTERS, kind
+    kinds = _at(data, "search", "adapters", "kind")
+    for kind in [kinds] if isinstance(kinds, str) else kinds if isinstance(kinds, list | tuple) else []:
+        yield "search.adapters.kind", ADAPTERS, str(kind)
     formats = _at(data, "export", "formats")
     for name in formats if isinstance(formats, list | tuple) else []:
         yield "export.formats", EXPORTERS, str(name)

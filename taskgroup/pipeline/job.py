@@ -9,20 +9,25 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+
 from taskgroup import __version__
+from taskgroup.adapters import ADAPTERS
 from taskgroup.core.record import Record
 from taskgroup.core.spec import Provenance, Spec
 from taskgroup.core.table import did_you_mean
 from taskgroup.errors import InputError
-from taskgroup.exporters import EXPORTERS, save_spec
+from taskgroup.exporters import save_spec
 from taskgroup.groupers.propose import make_groupers
+from taskgroup.nn.sites import sites_of
 from taskgroup.pipeline import steps
 from taskgroup.pipeline.config import Config
 from taskgroup.pipeline.crew import Crew
 from taskgroup.pipeline.executors import InlineExecutor, LocalExecutor
+from taskgroup.pipeline.exporting import export_all
 from taskgroup.pipeline.faults import method_faults, untold
 from taskgroup.pipeline.finished import finished_record
-from taskgroup.pipeline.folder import Folder, write_text
+from taskgroup.pipeline.folder import Folder
 from taskgroup.pipeline.prepared import check_same, load_prepared, prepare
 from taskgroup.pipeline.progress import Progress
 from taskgroup.problems.config import PythonConfig
@@ -104,7 +109,9 @@ def load_checked(config: Config, base: Path, problem: Problem | None) -> Problem
     if problem is not None:
         faults += [f"{config.name}: {fault}" for fault in [too_few_tasks(problem.tasks.names)] if fault]
         faults += _stage_faults(config, problem.trunk.names)
-        faults += [] if faults else _grouping_faults(config, problem.tasks.names)
+        if not faults:
+            faults += _adapter_faults(config, problem)
+            faults += _grouping_faults(config, problem.tasks.names)
     if faults or problem is None:
         raise InputError(faults)
     return problem
@@ -118,6 +125,20 @@ def _stage_faults(config: Config, names: Sequence[str]) -> list[str]:
         for stage in config.search.adapters.stages or ()
         if stage not in names
     ]
+
+
+def _adapter_faults(config: Config, problem: Problem) -> list[str]:
+    """Kinds of adapter that cannot stand at a stage where search may put them."""
+    choice = config.search.adapters
+    sizes = [size for size in choice.sizes if size]
+    if not sizes:
+        return []
+    sites = sites_of(problem.trunk, torch.from_numpy(problem.inputs[:2]))
+    at = dict(zip(problem.trunk.names, sites, strict=True))
+    made = [ADAPTERS.create(kind, {"size": sizes[0] if ADAPTERS[kind].sized else 1}) for kind in choice.kinds]
+    stages = problem.trunk.names if choice.stages is None else choice.stages
+    found = [(stage, adapter.fault(at[stage])) for stage in stages for adapter in made]
+    return [f"{config.name}: `search.adapters.stages`: at `{stage}`: {fault}" for stage, fault in found if fault]
 
 
 def _grouping_faults(config: Config, tasks: tuple[str, ...]) -> list[str]:
@@ -158,20 +179,14 @@ def _go(job: steps.Job) -> Record:
     record = Record(config.name, spec, affinity, proposals, rows)
     save_spec(spec, folder.path / "spec.yaml")
     shutil.copyfile(confirmed.weights, folder.path / "weights.safetensors")
-    write_exports(spec, folder.path / "exports", config.export.formats)
+    weights = folder.path / "weights.safetensors"
+    for fault in export_all(prepared, spec, weights, folder.path / "exports", config.export.formats):
+        progress.say(fault)  # the plan stands, whatever a format cannot express
     progress.begin("report", 0)
     write_report(record, folder.path)
     progress.end("report.html and figures")
     folder.note(state="done")
     return record
-
-
-def write_exports(spec: Spec, folder: Path, formats: tuple[str, ...]) -> None:
-    """Write the spec in each of ``formats``."""
-    folder.mkdir(exist_ok=True)
-    for name in formats:
-        exporter = EXPORTERS.create(name, {})
-        write_text(folder / f"spec{exporter.suffix}", exporter.export(spec))
 
 
 def _timed(folder: Folder, step: str, work: Callable[[], T]) -> T:

@@ -42,14 +42,15 @@ class Prepared:
 
     def rows(self, split: str) -> Rows:
         """Rows of ``train``, ``val`` or ``test``; only the last opens the test file."""
-        return _read_rows(self.folder.data / f"{split}.npz")
+        return read_rows(self.folder.data / f"{split}.npz")
 
     def example(self) -> torch.Tensor:
         """Two training rows, for shapes and costs."""
         return self.rows("train").inputs[:2]
 
 
-def _read_rows(path: Path) -> Rows:
+def read_rows(path: Path) -> Rows:
+    """Rows of a split's file."""
     with np.load(path, allow_pickle=False) as file:
         return Rows.of(file["inputs"], file["labels"])
 

@@ -6,11 +6,11 @@ from taskgroup.adapters import ADAPTERS
 from taskgroup.core.spec import SCHEMA, Spec
 from taskgroup.core.table import Table, did_you_mean
 from taskgroup.errors import InputError
-from taskgroup.exporters import EXPORTERS
 from taskgroup.groupers import GROUPERS
 from taskgroup.measures import MEASURES
 from taskgroup.nn.trunk import TRUNKS
 from taskgroup.pipeline.config import Config
+from taskgroup.pipeline.exporting import formats
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -34,8 +34,10 @@ def _config_schema() -> dict[str, Any]:
     schema["properties"]["trunk"] = {"anyOf": [*_options(TRUNKS, "name"), {"type": "null"}]}
     sections["MeasureConfig"]["properties"]["affinity"] = {"anyOf": _options(MEASURES, "method")}
     sections["ProposeConfig"]["properties"]["groupers"]["items"] = {"anyOf": _options(GROUPERS, "method")}
-    sections["AdapterConfig"]["properties"]["kind"]["enum"] = list(ADAPTERS.names)
-    sections["ExportConfig"]["properties"]["formats"]["items"] = {"enum": list(EXPORTERS.names)}
+    kind = {"enum": list(ADAPTERS.names)}
+    kinds = {"type": "array", "items": kind, "minItems": 1, "uniqueItems": True}
+    sections["AdapterConfig"]["properties"]["kind"]["anyOf"] = [kind, kinds]
+    sections["ExportConfig"]["properties"]["formats"]["items"] = {"enum": list(formats())}
     return schema
 
 

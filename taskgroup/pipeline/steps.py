@@ -27,12 +27,13 @@ from taskgroup.pipeline.prepared import Prepared
 from taskgroup.pipeline.progress import Progress
 from taskgroup.pipeline.sights import measure_missing
 from taskgroup.pipeline.wanted import wanted_measures
+from taskgroup.search.adapters import AdapterChoice
 from taskgroup.search.confirm import Arm, TestErrors, arm_evidence, choose, evidence, lead_over
 from taskgroup.search.first import first_candidates
 from taskgroup.search.limits import Limits
 from taskgroup.search.notes import SEPARATE, SHARED
 from taskgroup.search.select import complete_rows, finalists
-from taskgroup.search.space import AdapterChoice, Space
+from taskgroup.search.space import Space
 from taskgroup.search.storage import Storage
 from taskgroup.search.study import Search
 
@@ -187,6 +188,7 @@ def make_search(job: Job, proposals: Proposals) -> Search:
         sizes=config.adapters.sizes,
         kind=config.adapters.kind,
         per=config.adapters.per,
+        vary=config.adapters.vary,
     )
     space = Space(trees=proposals.trees, stages=stages, adapters=adapters)
     n_first = config.trials // 2 if config.first is None else config.first

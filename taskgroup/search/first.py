@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
+from taskgroup.adapters import ADAPTERS
 from taskgroup.core.grouping import Grouping
 from taskgroup.core.record import Chain, Proposal
 from taskgroup.core.spec import AdapterSpec, Architecture
@@ -76,16 +77,19 @@ def _adapted(space: Space) -> list[Candidate]:
     sizes = sorted(size for size in choice.sizes if size)
     if not sizes or len(shared.tasks) == 1:
         return []
-    size = sizes[len(sizes) // 2]
-    return [
-        (
-            f"all-shared, adapters of size {size} behind {stage}",
-            Architecture(
-                topology=shared, adapters=(AdapterSpec(stage=stage, kind=choice.kind, size=size, per=choice.per),)
-            ),
-        )
-        for stage in reversed(choice.stages)
-    ]
+    found = []
+    for stage, kind in itertools.product(reversed(choice.stages), choice.kinds):
+        size = sizes[len(sizes) // 2] if ADAPTERS[kind].sized else 1
+        entry = AdapterSpec(stage=stage, kind=kind, size=size, per=choice.per)
+        if not entry.is_none:
+            found.append((_adapting(entry), Architecture(topology=shared, adapters=(entry,))))
+    return found
+
+
+def _adapting(entry: AdapterSpec) -> str:
+    kind = "" if entry.kind == "bottleneck" else f"{entry.kind} "
+    size = f" of size {entry.size}" if ADAPTERS[entry.kind].sized else ""
+    return f"all-shared, {kind}adapters{size} {'inside' if ADAPTERS[entry.kind].inside else 'behind'} {entry.stage}"
 
 
 def _branching(source: str, n_shared: int, space: Space) -> str:

@@ -1,24 +1,15 @@
-"""The search space: a candidate tree, a branch point for each of its merges, an adapter size for each stage."""
+"""The search space: a candidate tree, a branch point for each of its merges, adapters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
 from taskgroup.core.record import CandidateTree
-from taskgroup.core.spec import AdapterSpec, Architecture, digest
-
-
-@dataclass(frozen=True)
-class AdapterChoice:
-    """Adapters that search may put behind the shared copies of ``stages``; size 0 is none."""
-
-    stages: tuple[str, ...]
-    sizes: tuple[int, ...]
-    kind: str = "bottleneck"
-    per: Literal["task", "branch"] = "task"
+from taskgroup.core.spec import Architecture, digest
+from taskgroup.search.adapters import AdapterChoice
 
 
 @dataclass(frozen=True)
@@ -27,7 +18,7 @@ class Space:
 
     Parameters: ``tree`` (index into ``trees``), ``split_0 …`` (how many leading stages both sides of a merge share;
     counted from the root, so that ``split_0`` means the same in every tree; raised to the parent's where below it)
-    and ``adapter_STAGE`` (size).
+    and those of the adapters (:class:`AdapterChoice`).
 
     Attributes:
         trees: Frozen list of candidate trees over the same tasks.
@@ -47,29 +38,25 @@ class Space:
         if len(self.trees) > 1 and n_merges:
             found["tree"] = CategoricalDistribution(list(range(len(self.trees))))
         found |= {f"split_{k}": IntDistribution(0, len(self.stages)) for k in range(n_merges)}
-        if n_merges and len(self.adapters.sizes) > 1:
-            sizes = CategoricalDistribution(list(self.adapters.sizes))
-            found |= {f"adapter_{stage}": sizes for stage in self.adapters.stages}
-        return found
+        return found | self.adapters.distributions(n_merges + 1)
 
     @property
     def fingerprint(self) -> str:
         """Hash of trees, stages and choices: a study belongs to one space."""
-        return digest([[t.model_dump() for t in self.trees], self.stages, repr(self.adapters)])
+        vary = [] if self.adapters.vary == "stage" else [self.adapters.vary]
+        return digest([[t.model_dump() for t in self.trees], self.stages, repr(self.adapters), *vary])
 
     def decode(self, params: Mapping[str, Any]) -> Architecture:
         """The architecture at ``params``."""
         tree = self.trees[params.get("tree", 0)].tree
         n_merges = len(tree.merges)
         splits = [params[f"split_{n_merges - 1 - k}"] for k in range(n_merges)]
-        default = self.adapters.sizes[0] if n_merges else 0
-        sizes = {stage: params.get(f"adapter_{stage}", default) for stage in self.adapters.stages}
-        return Architecture(topology=tree.topology(self.stages, splits), adapters=self._adapters(sizes))
+        topology = tree.topology(self.stages, splits)
+        return Architecture(topology=topology, adapters=self.adapters.entries(params, topology))
 
     def encode(self, architecture: Architecture) -> dict[str, Any] | None:
         """Parameters of the first tree that can express ``architecture``, or None."""
-        sizes = {a.stage: a.size for a in architecture.adapters}
-        wanted = {f"adapter_{stage}": sizes.get(stage, 0) for stage in self.adapters.stages}
+        wanted = self.adapters.params(architecture)
         for index, candidate in enumerate(self.trees):
             splits = candidate.tree.splits_of(architecture.topology)
             if splits is None:
@@ -84,13 +71,6 @@ class Space:
         return all(
             d.choices.count(params[name]) > 0 if isinstance(d, CategoricalDistribution) else True
             for name, d in self.distributions.items()
-        )
-
-    def _adapters(self, sizes: Mapping[str, int]) -> tuple[AdapterSpec, ...]:
-        return tuple(
-            AdapterSpec(stage=stage, kind=self.adapters.kind, size=size, per=self.adapters.per)
-            for stage, size in sizes.items()
-            if size
         )
 
     def suggest(self, trial: optuna.Trial) -> Architecture:

@@ -46,9 +46,11 @@ def test_key_changes_with_each_field(field: str) -> None:
 
 @pytest.mark.parametrize("field", sorted(TrainOptions.model_fields))
 def test_key_changes_with_each_training_option(field: str) -> None:
-    train = TrainOptions()
-    other = train.model_copy(update={field: getattr(train, field) * 2})
-    assert TrialSpec(**BASE | {"train": other}).key != TrialSpec(**BASE).key
+    train = TrainOptions(adapters="staged")
+    value = getattr(train, field)
+    changed = {"adapters": "joint", "adapter_share": 0.4}.get(field, value * 2)
+    other = TrainOptions.model_validate(train.model_dump() | {field: changed})
+    assert TrialSpec(**BASE | {"train": other}).key != TrialSpec(**BASE | {"train": train}).key
 
 
 def test_key_is_the_same_on_the_other_side_of_the_wire() -> None:

@@ -314,3 +314,70 @@ def test_residual_blocks_keep_a_shortcut() -> None:
         for path in ("conv1", "conv2"):
             block.get_submodule(path).get_parameter("weight").zero_()
     torch.testing.assert_close(block(x), x)
+
+
+def test_statistics_shared_or_per_task() -> None:
+    stages = {"norm": nn.BatchNorm1d(4)}
+    assert Trunk(stages).norm == "shared"
+    assert Trunk(stages, norm="per_task").norm == "per_task"
+    assert Trunk.sequential(nn.Sequential(nn.BatchNorm1d(4)), norm="per_task").norm == "per_task"
+    with pytest.raises(InputError, match=r"trunk.norm should be `shared` or `per_task`, found `batch`"):
+        Trunk(stages, norm="batch")  # type: ignore[arg-type]
+
+
+def test_tied_weights_are_refused_with_both_places() -> None:
+    layer, act = nn.Linear(4, 4), nn.ReLU()
+    with pytest.raises(InputError) as caught:
+        Trunk({"low": nn.Sequential(layer, act), "mid": act, "high": nn.Sequential(act, layer)})
+    assert [problem.split(", which copies")[0] for problem in caught.value.problems] == [
+        f"trunk: a parameter should be in one stage, found one that is both `low.0.{name}` and `high.1.{name}`"
+        for name in ("weight", "bias")
+    ]
+    other = nn.Linear(4, 4)
+    other.weight = layer.weight
+    with pytest.raises(InputError, match=r"found one that is both `low.weight` and `high.weight`"):
+        Trunk({"low": layer, "high": other}, reinitialize=False)
+    low, high = nn.BatchNorm1d(4), nn.BatchNorm1d(4)
+    high.running_mean = low.running_mean
+    with pytest.raises(InputError, match=r"a buffer should be .* `low.running_mean` and `high.running_mean`"):
+        Trunk({"low": low, "high": high})
+    Trunk({"low": nn.Sequential(layer, layer)})  # within one stage the copies stay tied
+
+
+class Carry(nn.Module):
+    """Hidden state and mask."""
+
+    def __init__(self, n_out: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, n_out)
+
+    def forward(self, flow: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        return self.linear(flow[0]), flow[1]
+
+
+class Pool(nn.Module):
+    """Mean over what the mask leaves."""
+
+    def forward(self, flow: tuple[Tensor, Tensor]) -> Tensor:
+        return (flow[0] * flow[1][..., None]).sum(1)
+
+
+def test_shapes_are_those_of_the_hidden_state() -> None:
+    trunk = Trunk({"low": Carry(4), "high": nn.Sequential(Carry(3), Pool())})
+    assert trunk.shapes((torch.zeros(2, 5, 4), torch.ones(2, 5))) == [(5, 4), (3,)]
+    with pytest.raises(InputError, match=r"last stage `low` should give one vector .*, found a tuple"):
+        Trunk({"low": Carry(4)}).shapes((torch.zeros(2, 5, 4), torch.ones(2, 5)))
+    with pytest.raises(
+        InputError, match=r"stage `low` should give a tensor, .* with as many rows .*found shape \(1, 5\)"
+    ):
+        trunk.shapes((torch.zeros(2, 5, 4), torch.ones(1, 5)))
+    with pytest.raises(InputError, match=r"stage `low` should take rows of shape \(5, 7\), found: "):
+        trunk.shapes((torch.zeros(2, 5, 7), torch.ones(2, 5)))
+
+
+def test_a_stage_leaves_its_input_as_it_is() -> None:
+    with pytest.raises(
+        InputError, match=r"stage `act` should leave its input as it is, .* inplace=False, or put it into"
+    ):
+        Trunk({"low": nn.Linear(4, 4), "act": nn.ReLU(inplace=True)}).shapes(torch.zeros(2, 4))
+    Trunk({"low": nn.Sequential(nn.Linear(4, 4), nn.ReLU(inplace=True))}).shapes(torch.zeros(2, 4))

@@ -3,10 +3,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 from small_networks import BUILT_IN, NAMES, ROWS, TASKS, TRUNKS_OF, awake, branched, network_of
 from torch import Tensor, nn
 
 from taskgroup.core.spec import AdapterSpec, Architecture, Helper
+from taskgroup.core.task import TaskSet
 from taskgroup.core.topology import Topology
 from taskgroup.errors import InputError
 from taskgroup.nn.network import SharedNetwork
@@ -82,12 +84,91 @@ def test_tied_weights(tmp_path: Path) -> None:
     assert same(load_weights(on_trunk({"tied": Tied()}, seed=1), tmp_path / "w")(rows), network(rows))
 
 
-def test_another_architecture_is_refused(tmp_path: Path) -> None:
-    network = network_of(SHARED)
+def adapted(*entries: AdapterSpec) -> Architecture:
+    return SHARED.model_copy(update={"adapters": entries})
+
+
+ADAPTED = adapted(AdapterSpec(stage="block1", size=2))
+
+
+@pytest.mark.parametrize(
+    ("saved", "expected", "difference"),
+    [
+        (
+            SHARED,
+            branched((0,) * 4, (0,) * 4, (0, 0, 0, 1)),
+            "stage `block3` has copies for a, b, c, d, not a, b, c | d",
+        ),
+        (ADAPTED, SHARED, "stage `block1` has the adapter bottleneck 2 for a, not no further adapter"),
+        (SHARED, ADAPTED, "stage `block1` has no further adapter, not the adapter bottleneck 2 for a"),
+        (
+            adapted(AdapterSpec(stage="block2", size=2, per="branch")),
+            adapted(AdapterSpec(stage="block2", kind="lora", size=1, per="branch")),
+            "stage `block2` has the adapter bottleneck 2 for a, b, c, d, not the adapter lora 1 for a, b, c, d",
+        ),
+        (SHARED, SHARED.model_copy(update={"head_size": 3}), "its heads have size 0, not 3"),
+    ],
+)
+def test_another_architecture_is_refused(
+    saved: Architecture, expected: Architecture, difference: str, tmp_path: Path
+) -> None:
+    save_weights(network_of(saved), tmp_path / "w")
+    with pytest.raises(InputError) as error:
+        load_weights(network_of(expected), tmp_path / "w")
+    assert str(error.value) == (
+        f"{tmp_path / 'w'}: should hold weights of the network's architecture, found those of another: {difference}"
+    )
+
+
+def test_other_tasks_and_stages_are_refused(tmp_path: Path) -> None:
+    tasks = TaskSet(tasks=tuple(TASKS)[:3])
+    topology = Topology.shared(tasks.names, TRUNKS_OF["mlp"].names)
+    trunk = TRUNKS_OF["mlp"]
+    fewer = SharedNetwork(tasks, Architecture(topology=topology), trunk, sites_of(trunk, ROWS["mlp"]), 0)
+    save_weights(fewer, tmp_path / "w")
+    with pytest.raises(InputError, match="another: its tasks are a, b, c, not a, b, c, d"):
+        load_weights(network_of(SHARED), tmp_path / "w")
+    save_weights(on_trunk({"s": nn.Linear(4, 4)}), tmp_path / "w")
+    with pytest.raises(InputError, match="another: its stages are s, not block1, block2, block3"):
+        load_weights(network_of(SHARED), tmp_path / "w")
+
+
+def test_an_entry_written_otherwise_is_no_other_architecture(tmp_path: Path) -> None:
+    same_modules = adapted(AdapterSpec(stage="block1", size=2, tasks=NAMES, everywhere=True))
+    assert same_modules.fingerprint != ADAPTED.fingerprint
+    save_weights(network_of(ADAPTED, seed=1), tmp_path / "w")
+    loaded = load_weights(network_of(same_modules), tmp_path / "w")
+    assert same(loaded(ROWS["mlp"]), network_of(ADAPTED, seed=1)(ROWS["mlp"]))
+
+
+HELPED = SHARED.model_copy(update={"helpers": (Helper(task="a", along="c"),)})
+
+
+@pytest.mark.parametrize(
+    "saved", [SHARED, HELPED, HELPED.model_copy(update={"helpers": (Helper(task="d", along="a"),)})]
+)
+def test_other_helpers_do_not_matter(saved: Architecture, tmp_path: Path) -> None:
+    network = network_of(saved, seed=1)
     save_weights(network, tmp_path / "w")
-    other = network_of(branched((0,) * 4, (0,) * 4, (0, 0, 0, 1)))
+    for architecture in (SHARED, HELPED):
+        found = load_weights(network_of(architecture), tmp_path / "w")(ROWS["mlp"])
+        assert same(found, network(ROWS["mlp"]))
+
+
+@pytest.mark.parametrize("saved", [SHARED, HELPED])
+def test_files_with_a_fingerprint_only_still_load(saved: Architecture, tmp_path: Path) -> None:
+    """As earlier versions wrote them: helpers counted."""
+    network = network_of(saved, seed=1)
+    save_weights(network, tmp_path / "new")
+    with safe_open(tmp_path / "new", framework="pt") as file:
+        state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+    save_file(state, tmp_path / "old", metadata={"architecture": saved.fingerprint})
+    assert same(load_weights(network_of(saved), tmp_path / "old")(ROWS["mlp"]), network(ROWS["mlp"]))
     with pytest.raises(InputError, match=r"should hold weights of architecture .{16}, found those of .{16}"):
-        load_weights(other, tmp_path / "w")
+        load_weights(network_of(ADAPTED), tmp_path / "old")
+    save_file(state, tmp_path / "foreign")
+    with pytest.raises(InputError, match=r"should hold weights of architecture .{16}, found those of none"):
+        load_weights(network_of(saved), tmp_path / "foreign")
 
 
 @pytest.mark.parametrize(

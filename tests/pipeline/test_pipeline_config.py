@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from taskgroup.errors import InputError
+from taskgroup.exporters import EXPORTERS
 from taskgroup.groupers import GROUPERS
 from taskgroup.measures import MEASURES
 from taskgroup.pipeline.config import Config, load_config, parse_config, read_yaml
@@ -72,6 +73,16 @@ def test_every_search_space_is_valid_and_says_what_it_is(file: Path) -> None:
         ({"name": "../up"}, "`name`: should be letters and digits, and after the first also"),
         ({"search": {"trials": 1}}, "`search.trials`: input should be greater than or equal to 2, found 1"),
         ({"search": {"adapters": {"sizes": [-1]}}}, "sizes should be 0 (none) or more, found [-1]"),
+        ({"search": {"adapters": {"kind": 3}}}, "kind`: should be a kind of adapter or a list of kinds, found 3"),
+        ({"search": {"adapters": {"kind": []}}}, "kind`: should be a kind of adapter or a list of kinds, found []"),
+        (
+            {"search": {"adapters": {"kind": ["lora", "lora"]}}},
+            "kind`: should name a kind once, found ['lora', 'lora']",
+        ),
+        ({"search": {"adapters": {"vary": "task"}}}, "`search.adapters.vary`: input should be 'stage' or 'branch'"),
+        ({"train": {"adapters": "both"}}, "`train.adapters`: input should be 'joint' or 'staged', found"),
+        ({"train": {"adapters": "staged", "adapter_share": 1}}, "`train.adapter_share`: input should be less than 1"),
+        ({"train": {"adapter_share": 0.3}}, "`train`: adapter_share says how `adapters: staged` trains, found 0.3"),
         ({"confirm": {"seeds": 1}}, "`confirm.seeds`: input should be greater than or equal to 2, found 1"),
         ({"confirm": {"level": 1.0}}, "`confirm.level`: input should be less than 1, found 1.0"),
         ({"limits": {"macs_ratio": 0.9}}, "`limits.macs_ratio`: should be at least 1, the cost of all-shared"),
@@ -93,7 +104,7 @@ def test_methods_and_their_options_are_looked_at_where_something_is_wrong() -> N
         trunk={"name": "mlp", "wdth": 3},
         measure={"affinity": {"method": "lookahed"}},
         propose={"groupers": [{"method": "spectral", "max_group": 3}, {"linkage": "ward"}]},
-        search={"adapters": {"kind": "bottlenek"}},
+        search={"adapters": {"kind": ["bottlenek", "film", "lorra"]}},
         export={"formats": ["json", "mermad"]},
     )
     assert [s.removeprefix("c.yaml: ") for s in found] == [
@@ -103,9 +114,11 @@ def test_methods_and_their_options_are_looked_at_where_something_is_wrong() -> N
         "did you mean `lookahead`?",
         "`propose.groupers.0`: `max_group` is not a known key, did you mean `max_groups`?",
         f"`propose.groupers.1` should be a mapping with `method`, one of {', '.join(GROUPERS.names)}",
-        "`search.adapters.kind`: adapter kind should be one of bottleneck, "
+        "`search.adapters.kind`: adapter kind should be one of bottleneck, film, lora, none, "
         "found `bottlenek`, did you mean `bottleneck`?",
-        "`export.formats`: export format should be one of dot, graphml, json, mermaid, yaml, "
+        "`search.adapters.kind`: adapter kind should be one of bottleneck, film, lora, none, "
+        "found `lorra`, did you mean `lora`?",
+        f"`export.formats`: export format should be one of {', '.join(EXPORTERS.names)}, "
         "found `mermad`, did you mean `mermaid`?",
     ]
 
@@ -207,6 +220,26 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9\n")
     with pytest.raises(InputError, match="should be UTF-8 text, found byte 0xe9"):
         read_yaml(tmp_path / "latin.yaml")
+
+
+def test_one_kind_of_adapter_or_several() -> None:
+    for given, kept, kinds in (
+        ("lora", "lora", ("lora",)),
+        (["lora"], "lora", ("lora",)),
+        (["film", "lora"], ["film", "lora"], ("film", "lora")),
+    ):
+        config = Config.model_validate({**DIGITS, "search": {"adapters": {"kind": given}}})
+        assert config.search.adapters.kinds == kinds
+        assert config.to_dict()["search"]["adapters"]["kind"] == kept
+        assert Config.model_validate(config.to_dict()) == config
+
+
+def test_options_of_later_versions_leave_the_hashes_of_earlier_jobs() -> None:
+    """Found with the first version: a job that was begun or done then is gone on with."""
+    plain = Config.model_validate(DIGITS)
+    assert plain.fingerprint == "6345d81b4b64d15c"
+    for section in ({"train": {"adapters": "staged"}}, {"search": {"adapters": {"vary": "branch"}}}):
+        assert Config.model_validate({**DIGITS, **section}).fingerprint != plain.fingerprint
 
 
 def test_zero_is_always_among_the_adapter_sizes() -> None:

@@ -13,13 +13,15 @@ import pytest
 import torch
 import yaml
 from tiny_jobs import PYTHON_PROBLEM, SPACE, STAGES, make_problem, make_trunk
+from torch import nn
 
 import taskgroup
 from taskgroup import Plan
 from taskgroup.errors import ConflictError, InputError, TrialError
-from taskgroup.pipeline.config import load_config
+from taskgroup.nn.trunk import Trunk
+from taskgroup.pipeline.config import load_config, parse_config
 from taskgroup.pipeline.folder import Folder
-from taskgroup.pipeline.job import run_job
+from taskgroup.pipeline.job import load_checked, run_job
 from taskgroup.pipeline.progress import Silent
 
 pytestmark = pytest.mark.usefixtures("no_report")
@@ -225,6 +227,38 @@ def test_no_stage_for_adapters_is_none_and_not_all(tmp_path: Path) -> None:
     space = {**SMALL, "search": {"trials": 4, "adapters": {"sizes": [0, 2], "stages": []}}}
     found = taskgroup.plan(make_problem(), space, out=tmp_path)
     assert not any(row.architecture.adapters for row in found.trials)
+
+
+def test_kinds_that_cannot_stand_at_a_stage_are_told_before_anything_is_trained(tmp_path: Path) -> None:
+    stages = {"low": nn.Linear(4, 8), "spread": nn.Unflatten(1, (1, 2, 2, 2)), "high": nn.Flatten()}
+    problem = make_problem(trunk=Trunk(stages))
+    space = {**SMALL, "search": {"adapters": {"kind": ["none", "lora", "film"]}}}
+    with pytest.raises(InputError) as caught:
+        taskgroup.plan(problem, space, out=tmp_path / "job")
+    lora = "adapter: lora changes linear layers and convolutions of one group, found a stage with none; "
+    film = (
+        "adapter: film works on features (F,), tokens (L, F) or maps (C, H, W), found a stage of shape (1, 2, 2, 2); "
+    )
+    assert caught.value.problems == (
+        f"tiny: `search.adapters.stages`: at `spread`: {lora}leave the stage out",
+        f"tiny: `search.adapters.stages`: at `spread`: {film}leave the stage out",
+        f"tiny: `search.adapters.stages`: at `high`: {lora}leave the stage out",
+    )
+    assert not (tmp_path / "job").exists()
+    for chosen in ({"stages": ["low"]}, {"sizes": [0]}):
+        config = parse_config(
+            {**space, "search": {"adapters": {"kind": ["none", "lora", "film"], **chosen}}}, "x", tmp_path
+        )
+        assert load_checked(config, tmp_path, problem) is problem
+
+
+def test_kinds_and_copies_are_searched_and_trained_in_two_phases(tmp_path: Path) -> None:
+    choice = {"kind": ["film", "lora"], "sizes": [0, 2], "vary": "branch"}
+    train = {**SMALL["train"], "adapters": "staged", "adapter_share": 0.25}
+    space = {**SMALL, "train": train, "search": {"trials": 8, "adapters": choice}}
+    found = taskgroup.plan(make_problem(), space, out=tmp_path)
+    assert {a.kind for row in found.trials for a in row.architecture.adapters} == {"film", "lora"}
+    assert all(row.state in ("complete", "pruned") for row in found.trials)
 
 
 def test_a_candidate_that_fails_is_a_row_and_a_baseline_that_fails_ends_the_job(tmp_path: Path) -> None:

@@ -72,6 +72,11 @@ def test_search_spaces_fit_as_written_and_complete(schema: dict[str, Any], space
     assert fits(Config.model_validate(space).to_dict(), schema, schema)
 
 
+@pytest.mark.parametrize("kind", ["lora", ["lora", "film"]])
+def test_one_kind_of_adapter_or_several_fit(schema: dict[str, Any], space: dict[str, Any], kind: Any) -> None:
+    assert fits({**space, "search": {"adapters": {"kind": kind}}}, schema, schema)
+
+
 @pytest.mark.parametrize(
     ("section", "value"),
     [
@@ -81,7 +86,8 @@ def test_search_spaces_fit_as_written_and_complete(schema: dict[str, Any], space
         ("trunk", {"width": 3}),
         ("measure", {"affinity": {"method": "lookahed"}}),
         ("propose", {"groupers": [{"method": "hierarchical", "linkage": "wards"}]}),
-        ("search", {"adapters": {"kind": "lora"}}),
+        ("search", {"adapters": {"kind": "lorra"}}),
+        ("search", {"adapters": {"kind": ["lora", "flim"]}}),
         ("search", {"trials": "many"}),
         ("export", {"formats": ["pdf"]}),
         ("problem", {"source": "bundled", "name": "digitss"}),

@@ -13,10 +13,11 @@ from taskgroup.core.spec import Architecture, Cost
 from taskgroup.core.topology import Topology
 from taskgroup.core.tree import MergeTree
 from taskgroup.core.trial import Check, TrialResult
+from taskgroup.search.adapters import AdapterChoice
 from taskgroup.search.confirm import Arm
 from taskgroup.search.limits import Limits
 from taskgroup.search.notes import SEPARATE, SHARED
-from taskgroup.search.space import AdapterChoice, Space
+from taskgroup.search.space import Space
 from taskgroup.search.study import Asked, Search
 
 TASKS = ("mass", "digit", "odd", "loops")

@@ -11,8 +11,9 @@ from search_samples import STAGES, TASKS, baseline, branched, make_space, make_t
 
 from taskgroup.core.spec import AdapterSpec, Architecture
 from taskgroup.core.topology import Topology
+from taskgroup.search.adapters import AdapterChoice
 from taskgroup.search.notes import SEPARATE, SHARED
-from taskgroup.search.space import AdapterChoice, Space
+from taskgroup.search.space import Space
 
 
 def samples(space: Space, n: int) -> list[tuple[dict[str, Any], Architecture]]:
@@ -96,10 +97,10 @@ def test_two_tasks_have_one_branch_point() -> None:
 
 
 def test_adapters_come_with_their_size_kind_and_scope() -> None:
-    space = Space((make_tree(TASKS, 0),), STAGES, AdapterChoice(("neck",), (0, 8), kind="other", per="branch"))
+    space = Space((make_tree(TASKS, 0),), STAGES, AdapterChoice(("neck",), (0, 8), kind="lora", per="branch"))
     params = {"split_0": 3, "split_1": 3, "split_2": 3}
     assert space.decode({**params, "adapter_neck": 0}).adapters == ()
-    made = AdapterSpec(stage="neck", kind="other", size=8, per="branch")
+    made = AdapterSpec(stage="neck", kind="lora", size=8, per="branch")
     assert space.decode({**params, "adapter_neck": 8}).adapters == (made,)
 
 

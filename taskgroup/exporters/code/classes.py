@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from taskgroup.exporters.code.aten import exported
 from taskgroup.exporters.code.errors import InexpressibleError
 from taskgroup.exporters.code.leaves import constructor
 from taskgroup.exporters.code.statements import Statements, both_modes
 from taskgroup.exporters.code.tracing import arguments, trace
+from taskgroup.nn.flow import Flow
 
 _LARGEST_CONSTANT = 64
 
@@ -41,12 +43,29 @@ class Classes:
         """
         text = self._plain(module)
         if text is None:
-            (first, *_), given = _one_argument(module)
-            return self._custom(module, [first], {k: v for k, v in given.items() if k != first}) + "()"
+            name, given = _one_argument(module)
+            return self._custom(module, [name], given) + "()"
         if wanted is None:
             return text
         base, _, inner = text.partition("(")
-        return self._named(wanted, _subclass(base, inner.removesuffix(")"))) + "()"
+        words = [inner.removesuffix(")")]
+        if base == "nn.Sequential" and "OrderedDict" not in inner:
+            words = ["", *(f"    {self.expression(part)}," for part in module.children()), ""]
+        return self._named(wanted, _subclass(base, words)) + "()"
+
+    def run(self, module: nn.Module, rows: Flow) -> str:
+        """As :meth:`expression`, of the operations that ``module`` runs on ``rows`` in its present mode.
+
+        Raises:
+            InexpressibleError: It cannot be run that way either.
+        """
+        graph = exported(module, rows)
+        made = _Custom(self, module, ["flow"], {}, lambda _: True)
+        statements = Statements(graph, made._call, made._attribute, type(module).__name__)
+        name = self._named(_class(module), made._source(statements.inputs, statements.lines))
+        if name not in self.evaluation_only:
+            self.evaluation_only.append(name)
+        return f"{name}()"
 
     def _plain(self, module: nn.Module) -> str | None:
         """Modules of torch.nn, and sequences of modules; None for others."""
@@ -105,10 +124,9 @@ class _Custom:
 
     def add(self) -> str:
         evaluation, training = self._statements(False), self._statements(True)
-        name = type(self._module).__name__
         lines = None if training is None else both_modes(evaluation.lines, training.lines)
         body = self._source(evaluation.inputs, lines or evaluation.lines)
-        made = self._classes._named(re.sub(r"\W", "", name) or "Part", body)
+        made = self._classes._named(_class(self._module), body)
         if lines is None and made not in self._classes.evaluation_only:
             self._classes.evaluation_only.append(made)
         return made
@@ -164,15 +182,13 @@ class _Custom:
 
     def _source(self, inputs: Sequence[str], lines: Sequence[str]) -> str:
         kind = type(self._module)
+        parts = [f"        {line}" for line in self._parts("", self._module)]
         return "\n".join(
             [
                 "class {name}(nn.Module):",
                 f'    """After `{kind.__module__}.{kind.__qualname__}`."""',
                 "",
-                "    def __init__(self) -> None:",
-                "        super().__init__()",
-                *(f"        {line}" for line in self._parts("", self._module)),
-                "",
+                *(["    def __init__(self):", "        super().__init__()", *parts, ""] if parts else []),
                 f"    def forward(self, {', '.join(inputs)}):",
                 *(f"        {line}" for line in lines),
             ]
@@ -214,7 +230,8 @@ class _Custom:
         tensor: Any = reduce(getattr, path.split("."), self._module)
         zeros = f"torch.zeros({', '.join(map(str, tensor.shape)) or '()'}{_dtype(tensor)})"
         if isinstance(tensor, nn.Parameter):
-            return f"{self._access(path)} = nn.Parameter({zeros}{'' if tensor.requires_grad else ', requires_grad=False'})"
+            frozen = "" if tensor.requires_grad else ", requires_grad=False"
+            return f"{self._access(path)} = nn.Parameter({zeros}{frozen})"
         holder = self._access(owner)
         if not name.startswith("_tensor_constant"):
             return f"{holder}.register_buffer({name!r}, {zeros})"
@@ -224,22 +241,30 @@ class _Custom:
         return f"{holder}.register_buffer({name!r}, {value}, persistent=False)"
 
 
+def _class(module: nn.Module) -> str:
+    return re.sub(r"\W", "", type(module).__name__) or "Part"
+
+
 def _is_list(module: nn.Module) -> bool:
     """Whether its parts are numbered from 0."""
     names = list(module._modules)
     return isinstance(module, nn.ModuleList | nn.Sequential) and names == [str(k) for k in range(len(names))]
 
 
-def _subclass(base: str, inner: str) -> str:
-    """A class of its own for a module of torch.nn with its arguments, a line for each part of a sequence."""
-    arguments_ = f"\n            {inner},\n        " if base == "nn.Sequential" else inner
-    return f"class {{name}}({base}):\n    def __init__(self) -> None:\n        super().__init__({arguments_})"
+def _subclass(base: str, given: Sequence[str]) -> str:
+    """A class of its own for a module of torch.nn with its arguments."""
+    inner = "\n        ".join(given)
+    return f"class {{name}}({base}):\n    def __init__(self):\n        super().__init__({inner})"
 
 
-def _one_argument(module: nn.Module) -> tuple[list[str], dict[str, Any]]:
+def _one_argument(module: nn.Module) -> tuple[str, dict[str, Any]]:
+    """Name of the argument that a call with one gives, and the values of the others."""
     marker = object()
     bound = arguments(module, [marker], {})
-    return [name for name, value in bound.items() if value is marker], bound
+    names = [name for name, value in bound.items() if value is marker]
+    if not names:
+        raise InexpressibleError(type(module).__name__, "its forward does not name its argument")
+    return names[0], {name: value for name, value in bound.items() if value is not marker}
 
 
 def _is_open(value: Any) -> bool:

@@ -48,3 +48,9 @@ def commented(line: str, comment: str, indent: int = 0) -> str:
 def listed(names: Iterable[str]) -> str:
     """``a, b``."""
     return ", ".join(names)
+
+
+def quoted(text: str) -> str:
+    """A string literal, in double quotes where that needs no escapes."""
+    shown = repr(text)
+    return f'"{text}"' if shown == f"'{text}'" and '"' not in text else shown

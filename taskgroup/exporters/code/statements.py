@@ -1,13 +1,14 @@
 """Graphs as Python statements."""
 
 import builtins
+import inspect
 import keyword
 import math
 import operator
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import fx
@@ -67,6 +68,7 @@ class Statements:
         self.lines: list[str] = []
         for node in graph.nodes:
             self._add(node)
+        self._fold_return()
 
     def _add(self, node: fx.Node) -> None:
         name = node.name + "_" if node.name in _TAKEN else node.name
@@ -85,11 +87,17 @@ class Statements:
                 self._sources[node] = name
                 self.lines.append(f"{name} = {expression}" if node.users else expression)
 
+    def _fold_return(self) -> None:
+        """``return a + b`` for ``c = a + b`` and ``return c``."""
+        name = self.lines[-1].removeprefix("return ")
+        if len(self.lines) > 1 and self.lines[-2].startswith(f"{name} = "):
+            self.lines[-2:] = ["return " + self.lines[-2].removeprefix(f"{name} = ")]
+
     def _expression(self, node: fx.Node) -> str:
         if node.op == "call_module":
             return self._call(node, self.source)
         args = [self.source(arg) for arg in node.args]
-        words = [*args, *(f"{key}={self.source(value)}" for key, value in node.kwargs.items())]
+        words = [*args, *(f"{key}={self.source(value)}" for key, value in _telling(node).items())]
         if node.op == "call_method":
             return f"{_operand(words[0])}.{node.target}({', '.join(words[1:])})"
         target: Any = node.target
@@ -98,14 +106,14 @@ class Statements:
         if target is operator.getitem:
             return f"{args[0]}[{self._index(node.args[1])}]"
         if target in _BINARY:
-            return f"{_operand(args[0])} {_BINARY[target]} {args[1]}"
+            return f"{f'({args[0]})' if args[0][0] == '-' else args[0]} {_BINARY[target]} {args[1]}"
         if target in _UNARY:
             return f"{_UNARY[target]}{_operand(args[0])}"
         return f"{self._function(target)}({', '.join(words)})"
 
     def _function(self, target: Any) -> str:
         if isinstance(target, torch._ops.OpOverload):
-            return f"torch.ops.{target}"
+            return f"torch.ops.{target}"  # the overload that ran, not one found by the types
         name = _functions().get(target) if _hashed(target) else None
         if name is None:
             called = f"{getattr(target, '__module__', '?')}.{getattr(target, '__name__', target)}"
@@ -136,7 +144,6 @@ class Statements:
             raise InexpressibleError(self._holder, f"its forward uses a {type(value).__name__} made outside of it")
         return text
 
-
     def _index(self, value: Any) -> str:
         """``:, 0`` for ``(slice(None), 0)``."""
         if isinstance(value, tuple) and value:
@@ -145,6 +152,20 @@ class Statements:
             ends = ["" if end is None else self.source(end) for end in (value.start, value.stop, value.step)]
             return ":".join(ends if ends[2] else ends[:2])
         return self.source(value)
+
+
+def _telling(node: fx.Node) -> dict[str, Any]:
+    """Named arguments that differ from their defaults."""
+    try:
+        parameters = inspect.signature(cast("Any", node.target)).parameters if callable(node.target) else {}
+    except ValueError:  # built-in functions have none
+        parameters = {}
+    defaults = {name: parameter.default for name, parameter in parameters.items()}
+    return {k: v for k, v in node.kwargs.items() if k not in defaults or not _same(v, defaults[k])}
+
+
+def _same(value: Any, default: Any) -> bool:
+    return type(value) is type(default) and literal(value) is not None and value == default
 
 
 def _is_view(node: fx.Node) -> bool:

@@ -9,7 +9,9 @@ from torch import fx, nn
 from taskgroup.exporters.code.errors import InexpressibleError
 
 
-def trace(module: nn.Module, inputs: Sequence[str], given: Mapping[str, Any], leaf: Callable[[nn.Module], bool]) -> fx.Graph:
+def trace(
+    module: nn.Module, inputs: Sequence[str], given: Mapping[str, Any], leaf: Callable[[nn.Module], bool]
+) -> fx.Graph:
     """The graph of ``module.forward``.
 
     Args:
@@ -58,7 +60,7 @@ class _Tracer(fx.Tracer):
     proxy_buffer_attributes = True  # else buffers would become constants
 
     def __init__(self, inputs: Sequence[str], given: Mapping[str, Any], leaf: Callable[[nn.Module], bool]) -> None:
-        super().__init__()
+        super().__init__(param_shapes_constant=True)
         self._inputs, self._given, self._leaf = inputs, given, leaf
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:

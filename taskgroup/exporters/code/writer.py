@@ -1,6 +1,5 @@
 """A network as statements: its parts, and a forward pass with a line for each of them."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -11,19 +10,24 @@ from taskgroup.core.task import Task
 from taskgroup.errors import InputError
 from taskgroup.exporters.code.classes import Classes
 from taskgroup.exporters.code.errors import InexpressibleError
-from taskgroup.exporters.code.names import Names, class_name, commented, identifier, listed
-from taskgroup.nn.flow import Flow
+from taskgroup.exporters.code.names import Names, class_name, commented, identifier, listed, quoted
+from taskgroup.exporters.code.running import gives
+from taskgroup.nn.flow import Flow, hidden, joined, n_rows, parted, with_hidden
 from taskgroup.nn.network import SharedNetwork
 from taskgroup.nn.routes import Step, places, route
 
 
 @dataclass(frozen=True)
 class _Stream:
-    """What a variable of the forward pass holds, and for whom."""
+    """What a variable of the forward pass holds, for whom, and what it is for the given rows."""
 
     variable: str
     tasks: frozenset[str]
-    is_tuple: bool
+    flow: Flow
+
+    @property
+    def is_tuple(self) -> bool:
+        return isinstance(self.flow, tuple)
 
 
 class Writer:
@@ -49,76 +53,93 @@ class Writer:
         self.init: list[str] = []
         self.forward: list[str] = []
         self._network, self._merge, self._format = network, merge, format
-        self._names = Names()
+        self._names, self._variables = Names(), Names()
         _tensors_to_buffers(network)
-        self._gives_tuple = _tuple_outputs(network, rows)
-        self.tuples = isinstance(rows, tuple) or any(self._gives_tuple.values())
+        self._expressions: dict[Any, str] = {}
+        self.tuples = False
         plan = route(network.architecture, network.tasks.names, own_norm=network.own_norm)
-        streams = [_Stream("rows", frozenset(network.tasks.names), isinstance(rows, tuple))]
+        streams = [_Stream("rows", frozenset(network.tasks.names), rows)]
         for stage, steps in enumerate(plan.stages):
             streams = [stream for step in steps for stream in self._step(stage, step, streams)]
         self._heads({task: streams[k] for task, k in plan.ends.items()})
 
     def _step(self, stage: int, step: Step, streams: Sequence[_Stream]) -> list[_Stream]:
         """One line that runs a copy, and one for each adapter behind it; gives what comes out."""
-        part, module = self._unit(stage, step)
         members = self._members(stage, step)
         inputs = [streams[k] for k in step.inputs]
-        is_tuple = self._gives_tuple[module]
-        made = [self._names.take(part) for _ in inputs]
-        if len(inputs) == 1:
-            line = f"{made[0]} = self.{part}({inputs[0].variable})"
-        else:
-            given = listed(stream.variable for stream in inputs)
-            both = f"joined({given})" if inputs[0].is_tuple else f"torch.cat([{given}])"
-            run = f"self.{part}({both})"
-            line = f"{listed(made)} = " + (f"parted({run}, {len(inputs)})" if is_tuple else f"{run}.chunk({len(inputs)})")
+        given = inputs[0].flow if len(inputs) == 1 else joined([stream.flow for stream in inputs])
+        part, output = self._unit(stage, step, given)
+        made = [self._variables.take(part) for _ in inputs]
         passing = [stream.tasks & members for stream in inputs]
+        line = f"{listed(made)} = {_call(part, inputs, isinstance(output, tuple))}"
         self.forward.append(self._told(line, frozenset().union(*passing)))
-        return [self._behind(stage, adapter, made[k], passing[k], is_tuple) for k, adapter in step.outputs]
+        self.tuples |= len(inputs) > 1 and (inputs[0].is_tuple or isinstance(output, tuple))
+        flows = [output] if len(inputs) == 1 else parted(output, [n_rows(stream.flow) for stream in inputs])
+        found = [_Stream(*stream) for stream in zip(made, passing, flows, strict=True)]
+        return [self._behind(stage, adapter, found[k]) for k, adapter in step.outputs]
 
-    def _behind(
-        self, stage: int, adapter: int | None, variable: str, passing: frozenset[str], is_tuple: bool
-    ) -> _Stream:
+    def _behind(self, stage: int, adapter: int | None, stream: _Stream) -> _Stream:
         """What goes on: as it is, or through an adapter."""
-        behind = [place for place in places(self._network.architecture, stage) if not place.inside]
+        stands = places(self._network.architecture, stage)
         if adapter is None:
-            return _Stream(variable, passing.difference(*(place.tasks for place in behind)), is_tuple)
-        tasks = passing & set(places(self._network.architecture, stage)[adapter].tasks)
-        module = cast("Any", self._network.adapters[stage])[adapter]
-        part = self._part(stage, f"{self._stem(stage)}_adapter_{adapter}", module)
-        after = self._names.take(f"{variable}_adapted")
-        changed = f"(self.{part}({variable}[0]), *{variable}[1:])" if is_tuple else f"self.{part}({variable})"
-        self.forward.append(self._told(f"{after} = {changed}", tasks))
-        return _Stream(after, tasks, is_tuple)
+            served = (place.tasks for place in stands if not place.inside)
+            return _Stream(stream.variable, stream.tasks.difference(*served), stream.flow)
+        tasks = stream.tasks & set(stands[adapter].tasks)
+        module = cast("nn.Module", cast("Any", self._network.adapters[stage])[adapter])
+        state = hidden(stream.flow)
+        changed = module(state)
+        part = self._part(
+            stage, f"{self._stem(stage)}_adapter_{adapter}", module, (state, changed), stands[adapter].entry
+        )
+        after, before = self._variables.take(part), stream.variable
+        text = f"(self.{part}({before}[0]), *{before}[1:])" if stream.is_tuple else f"self.{part}({before})"
+        self.forward.append(self._told(f"{after} = {text}", tasks))
+        return _Stream(after, tasks, with_hidden(stream.flow, changed))
 
-    def _unit(self, stage: int, step: Step) -> tuple[str, nn.Module]:
-        """Attribute and module of a copy, or of what runs in its place."""
+    def _unit(self, stage: int, step: Step, given: Flow) -> tuple[str, Flow]:
+        """Attribute of a copy, or of what runs in its place, and what it gives."""
         original = self._network.copies(stage)[step.copy]
-        stem = self._stem(stage)
-        n_copies = len(self._network.copies(stage))
-        name = f"{stem}_{step.copy}" if n_copies > 1 else stem
+        name = f"{self._stem(stage)}_{step.copy}" if len(self._network.copies(stage)) > 1 else self._stem(stage)
         if step.body is None:
-            return self._part(stage, name, original), original
+            output = original(given)
+            return self._part(stage, name, original, (given, output)), output
         body = cast("nn.ModuleList", self._network.bodies[stage])[step.body]
         place = self._network.body_plan(stage)[step.body].place
-        module = body
+        module, entry, output = body, None, body(given)
         if place is not None and self._merge:
             module = _merged(cast("Any", self._network.adapters[stage])[place], original, body)
-        return self._part(stage, f"{name}_for_{step.body}", module), body
+        elif place is not None:
+            entry = places(self._network.architecture, stage)[place].entry
+        return self._part(stage, f"{name}_for_{step.body}", module, (given, output), entry), output
 
-    def _part(self, stage: int, name: str, module: nn.Module) -> str:
+    def _part(self, stage: int, name: str, module: nn.Module, run: tuple[Flow, Flow], entry: Any = None) -> str:
+        """A new attribute that is made like ``module``; ``run`` is what it was given and what it gave.
+
+        Copies of a stage are made alike, but for an adapter (``entry``).
+        """
         part = self._names.take(name)
-        names = self._network.architecture.topology.stages
-        try:
-            expression = self.classes.expression(module, class_name(names[stage], f"Stage{stage}"))
-        except InexpressibleError as error:
-            raise InputError(
-                f"{self._format}: stage `{names[stage]}` cannot be written as Python code: `{error.part}`: "
-                f"{error.reason}; torch-export and onnx run the network instead of reading it"
-            ) from error
-        self._add(part, module, f"self.{part} = {expression}")
+        if (stage, entry) not in self._expressions:
+            self._expressions[stage, entry] = self._expression(stage, module, *run)
+        self._add(part, module, f"self.{part} = {self._expressions[stage, entry]}")
         return part
+
+    def _expression(self, stage: int, module: nn.Module, rows: Flow, expected: Flow) -> str:
+        """Source that makes ``module``: read where that gives what it gave, else of the operations it ran."""
+        name = self._network.architecture.topology.stages[stage]
+        try:
+            found = self.classes.expression(module, class_name(name, f"Stage{stage}"))
+            if gives("\n\n".join(self.classes.sources.values()), found, module, rows, expected):
+                return found
+            reason = InexpressibleError(type(module).__name__, "its forward, when traced, gives something else")
+        except InexpressibleError as error:
+            reason = error
+        try:
+            return self.classes.run(module, rows)
+        except InexpressibleError:
+            raise InputError(
+                f"{self._format}: stage `{name}` cannot be written as Python code: {reason}; torch-export and onnx run "
+                "the network instead of reading it"
+            ) from reason
 
     def _add(self, part: str, module: nn.Module, line: str) -> None:
         self.parts[part] = module
@@ -137,7 +158,7 @@ class Writer:
             self.parts[f"heads.{k}"] = head
             self.init.append("    " + commented(f"{self.classes.expression(head)},", task.name, 12))
             features = ends[task.name].variable + "[0]" * ends[task.name].is_tuple
-            line = f"{_quoted(task.name)}: self.heads[{k}]({features}),"
+            line = f"{quoted(task.name)}: self.heads[{k}]({features}),"
             self.forward.append("    " + commented(line, _meaning(task), 12))
         self.init.append("])")
         self.forward.append("}")
@@ -156,13 +177,18 @@ class Writer:
         return commented(line, listed(t for t in self._network.tasks.names if t in tasks), 8)
 
 
-def _quoted(text: str) -> str:
-    """A string literal in double quotes where it holds none, without anything that breaks a line."""
-    shown = ascii(text) if not text.isprintable() else repr(text)
-    return f'"{shown[1:-1]}"' if '"' not in shown and "\\" not in shown else shown
+def _call(part: str, inputs: Sequence[_Stream], gives_tuple: bool) -> str:
+    """One run of a part; streams that meet there run in one batch."""
+    given = listed(stream.variable for stream in inputs)
+    if len(inputs) == 1:
+        return f"self.{part}({given})"
+    run = f"self.{part}({f'joined({given})' if inputs[0].is_tuple else f'torch.cat([{given}])'})"
+    return f"parted({run}, {len(inputs)})" if gives_tuple else f"{run}.chunk({len(inputs)})"
 
 
 def _meaning(task: Task) -> str:
+    if task.kind == "regression" and (task.mean, task.scale) == (0, 1):
+        return "value"
     if task.kind == "regression":
         return f"standardized: times {task.scale:g}, plus {task.mean:g}"
     return "logit" if task.kind == "binary" else f"logits of {task.n_classes} classes"
@@ -185,23 +211,3 @@ def _tensors_to_buffers(network: nn.Module) -> None:
             value = getattr(module, name)
             delattr(module, name)
             module.register_buffer(name, value, persistent=False)
-
-
-def _tuple_outputs(network: SharedNetwork, rows: Flow) -> dict[nn.Module, bool]:
-    """For each module that runs as a stage whether it gives a tuple."""
-    found: dict[nn.Module, bool] = {}
-
-    def note(module: nn.Module, _: Any, output: Any) -> None:
-        found[module] = isinstance(output, tuple)
-
-    units = [unit for group in (network.stages, network.bodies) for units in group for unit in units.children()]
-    handles = [unit.register_forward_hook(note) for unit in units]
-    network(rows)
-    for handle in handles:
-        handle.remove()
-    return found
-
-
-def unshared(module: nn.Module) -> nn.Module:
-    """A deep copy."""
-    return copy.deepcopy(module)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from taskgroup.errors import InputError
@@ -66,7 +67,7 @@ def chain_fault(module: nn.Module, named: Mapping[str, Sequence[str]], example: 
             in_mode(module, training=training), paths, _observed(module, paths, example, training=training), rows
         )
         if fault:
-            return f"{fault} in {'training' if training else 'evaluation'} mode"
+            return f"in {'training' if training else 'evaluation'} mode {fault}"
     return ""
 
 
@@ -75,7 +76,7 @@ def _observed(module: nn.Module, paths: Sequence[str], example: Flow, *, trainin
     twin, outputs = in_mode(module, training=training), {path: list[Any]() for path in paths}
     for path, found in outputs.items():
         twin.get_submodule(path).register_forward_hook(
-            lambda _module, _args, output, found=found: found.append(kept(output))
+            lambda _module, _args, output, found=found: found.append((kept(output), torch.get_rng_state()))
         )
     output_of(twin, rows_for(example, training=training), training=training)
     return outputs
@@ -86,12 +87,15 @@ def _fault_of(twin: nn.Module, paths: Sequence[str], expected: Mapping[str, list
     with seeded(rows):
         for path in paths:
             if not left[path]:
-                return f"`{path}` runs less often in the module than in the list of paths,"
+                return f"`{path}` should run in the module as often as in `paths`, found {len(expected[path])} runs"
             try:
                 rows = twin.get_submodule(path)(rows)
             except Exception as error:  # whatever the user's code raises
                 shape = f" on rows of shape {tuple(rows.shape[1:])}" if isinstance(rows, Tensor) else ""
-                return f"`{path}` cannot run on what the path before gives{shape} ({error})"
-            if not same(rows, left[path].pop(0)):
-                return f"`{path}` run one after the other gives other numbers than in the module"
+                return f"`{path}` should run behind the path before it{shape}, found: {error}"
+            output, random_state = left[path].pop(0)
+            if not same(rows, output):
+                return f"`{path}` should give the same behind the path before it as in the module, found other numbers"
+            if not torch.equal(torch.get_rng_state(), random_state):
+                return f"`{path}` should be reached with the random numbers drawn that the module draws, found others"
     return ""

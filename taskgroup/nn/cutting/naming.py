@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from taskgroup.core.affinity import TRUNK
-from taskgroup.nn.cutting.tracing import Traced
+from taskgroup.nn.cutting.traced import Traced
 
 
 def stage_names(traced: Traced, ends: Iterable[int]) -> list[str]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor, fx, nn
 
 from taskgroup.nn.cutting.profiling import Profile, profile
-from taskgroup.nn.cutting.tracing import Leaves, Traced, nodes_in, trace
+from taskgroup.nn.cutting.traced import Traced, nodes_in
+from taskgroup.nn.cutting.tracing import Leaves, trace
 from taskgroup.nn.flow import Flow
 
 

@@ -1,13 +1,15 @@
 """What each step of a traced module costs and gives, found by running it."""
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, fx
+from torch.utils.flop_counter import FlopCounterMode
 
 from taskgroup.nn.counting import counting
 from taskgroup.nn.cutting.running import in_mode, rows_for, seeded
-from taskgroup.nn.cutting.tracing import Traced
+from taskgroup.nn.cutting.traced import Traced
 from taskgroup.nn.flow import Flow, joined, n_rows
 
 
@@ -29,20 +31,19 @@ class Profile:
 class _Recorder(fx.Interpreter):
     """Runs the steps one by one and keeps what they give."""
 
-    def __init__(self, graph: fx.GraphModule) -> None:
+    def __init__(self, graph: fx.GraphModule, counter: FlopCounterMode) -> None:
         super().__init__(graph, garbage_collect_values=False)
+        self.counter = counter
         self.flops: list[int] = []
         self.values: dict[str, Tensor] = {}
         self.versions: dict[str, int] = {}
         self.last_changes: dict[str, int] = {}
 
     def run_node(self, n: fx.Node) -> Any:
-        """One step, with the operations it takes."""
-        if not n.op.startswith("call_"):
-            return self._kept(n, super().run_node(n))
-        with counting() as counter:
-            output = super().run_node(n)
-        self.flops.append(counter.get_total_flops())
+        """One step, with the operations up to its end."""
+        output = super().run_node(n)
+        if n.op.startswith("call_"):
+            self.flops.append(self.counter.get_total_flops())
         return self._kept(n, output)
 
     def _kept(self, node: fx.Node, output: Any) -> Any:
@@ -69,13 +70,14 @@ def profile(traced: Traced, example: Flow) -> Profile:
         for name, value in once.values.items()
         if value.shape[:1] == (n,) and twice.values[name].shape == (2 * n, *value.shape[1:])
     }
-    return Profile(tuple(flops // (2 * n) for flops in once.flops), shapes, once.last_changes)
+    flops = [after - before for before, after in itertools.pairwise([0, *once.flops])]
+    return Profile(tuple(count // (2 * n) for count in flops), shapes, once.last_changes)
 
 
 def _run(traced: Traced, rows: Flow) -> _Recorder:
     graph = in_mode(fx.GraphModule(traced.root, traced.graph), training=False)
     assert isinstance(graph, fx.GraphModule)
-    recorder = _Recorder(graph)
-    with seeded(rows):
+    with seeded(rows), counting() as counter:
+        recorder = _Recorder(graph, counter)
         recorder.run(*((rows,) if isinstance(rows, Tensor) else rows))
     return recorder

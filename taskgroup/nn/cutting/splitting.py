@@ -10,9 +10,20 @@ from torch.fx.node import map_arg
 from taskgroup.errors import InputError
 from taskgroup.nn.cutting.points import crossing, state_of
 from taskgroup.nn.cutting.profiling import Profile
-from taskgroup.nn.cutting.tracing import Traced, nodes_in
+from taskgroup.nn.cutting.traced import Traced, nodes_in
 
 Nodes = fx.Node | tuple[fx.Node, ...]
+
+
+class Stage(fx.GraphModule):
+    """Steps that are no plain chain of modules, as readable code."""
+
+    def _get_name(self) -> str:
+        return "Stage"
+
+    def extra_repr(self) -> str:
+        """The code, which tells stages with the same parts apart."""
+        return self.code.strip()
 
 
 def split(traced: Traced, figures: Profile, cuts: Sequence[tuple[int, Any]]) -> list[nn.Module]:
@@ -62,7 +73,10 @@ def _graph(traced: Traced, steps: Sequence[fx.Node], source: Nodes, result: Any)
     graph, made = fx.Graph(), {}
     if isinstance(source, tuple):
         flow = graph.placeholder("flow")
-        made = {part: graph.call_function(operator.getitem, (flow, k)) for k, part in enumerate(source)}
+        made = {
+            part: graph.create_node("call_function", operator.getitem, (flow, k), name=part.name)
+            for k, part in enumerate(source)
+        }
     else:
         made[source] = graph.placeholder(source.name)
 
@@ -77,7 +91,7 @@ def _graph(traced: Traced, steps: Sequence[fx.Node], source: Nodes, result: Any)
         made[step] = graph.node_copy(step, here)
         made[step].meta = {}
     graph.output(map_arg(result, here))
-    return fx.GraphModule(traced.root, graph, class_name="Stage")
+    return Stage(traced.root, graph)
 
 
 def _sequential(traced: Traced, steps: Sequence[fx.Node], source: Nodes, result: Any) -> nn.Sequential | None:

@@ -12,7 +12,8 @@ from taskgroup.nn.cutting.naming import stage_names
 from taskgroup.nn.cutting.points import named, places, state_of
 from taskgroup.nn.cutting.profiling import profile
 from taskgroup.nn.cutting.splitting import split
-from taskgroup.nn.cutting.tracing import Leaves, Traced, trace
+from taskgroup.nn.cutting.traced import Traced
+from taskgroup.nn.cutting.tracing import Leaves, trace
 from taskgroup.nn.flow import Flow
 
 
@@ -40,8 +41,9 @@ def stages_at(module: nn.Module, paths: Paths, example: Flow | None, leaves: Lea
 
 def _traced_stages(traced: Traced, groups: Mapping[str, Sequence[str]], example: Flow) -> dict[str, nn.Module]:
     """Stages of the graph, each up to the end of its last path."""
-    ends = {path: traced.place(path) for group in groups.values() for path in group}
-    for one, other in itertools.pairwise(ends):
+    paths = [path for group in groups.values() for path in group]
+    ends = {path: traced.place(path) for path in paths}
+    for one, other in itertools.pairwise(paths):
         if ends[one][0] >= ends[other][0]:
             raise InputError(
                 f"trunk: paths should come in the order in which they run, found `{one}` before `{other}`, which ends "

@@ -2,11 +2,7 @@
 
 import copy
 import itertools
-import os
-import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, TypeAlias
 
 import torch
@@ -15,109 +11,20 @@ from torch.fx.node import map_aggregate
 
 from taskgroup.core.table import did_you_mean
 from taskgroup.errors import InputError
-from taskgroup.nn.cutting.running import arguments, in_mode, output_of, rows_for, same
+from taskgroup.nn.cutting.failing import untraceable, user_line
+from taskgroup.nn.cutting.running import arguments, in_mode, output_of, rows_for, same, seeded
+from taskgroup.nn.cutting.traced import Call, Traced
 from taskgroup.nn.flow import Flow
 
+LINE = "taskgroup line"
+
 Leaves: TypeAlias = Sequence[str | type[nn.Module]]
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of a submodule while tracing.
-
-    Attributes:
-        path: The submodule's path.
-        start: Number of steps before it.
-        stop: Number of steps up to its end.
-        value: What it gives, with nodes in the place of tensors.
-    """
-
-    path: str
-    start: int
-    stop: int
-    value: Any
-
-
-@dataclass(frozen=True)
-class Traced:
-    """A module as a line of steps.
-
-    Attributes:
-        root: Holds the parts that the steps name.
-        graph: What torch.fx found, also behind the last step.
-        inputs: The node of the rows, or one for each part of a tuple.
-        steps: Calls of modules, functions and methods in the order of execution.
-        output: What the module gives, with nodes in the place of tensors.
-        calls: Calls of submodules in the order in which they end; an outer one behind its parts.
-    """
-
-    root: nn.Module
-    graph: fx.Graph
-    inputs: fx.Node | tuple[fx.Node, ...]
-    steps: tuple[fx.Node, ...]
-    output: Any
-    calls: tuple[Call, ...]
-
-    @cached_property
-    def positions(self) -> dict[fx.Node, int]:
-        """Number of each step; -1 for the inputs."""
-        parts = self.inputs if isinstance(self.inputs, tuple) else (self.inputs,)
-        return {**dict.fromkeys(parts, -1), **{step: k for k, step in enumerate(self.steps)}}
-
-    @cached_property
-    def last_uses(self) -> dict[fx.Node, int]:
-        """Number of the last step that reads each value; the number of steps for what the module gives."""
-        uses = {
-            node: max((self.positions[user] for user in node.users if user in self.positions), default=-1)
-            for node in self.positions
-        }
-        return uses | dict.fromkeys(nodes_in(self.output), len(self.steps))
-
-    def place(self, name: str) -> tuple[int, Any]:
-        """Number of steps up to the end of a submodule or graph node, and what it gives.
-
-        Raises:
-            InputError: No such name, or a submodule that runs several times.
-        """
-        calls = [call for call in self.calls if call.path == name]
-        if len(calls) == 1:
-            return calls[0].stop, calls[0].value
-        if calls:
-            nodes = ", ".join(f"`{_last(call.value)}`" for call in calls)
-            raise InputError(f"trunk: `{name}` runs {len(calls)} times; name one of the graph nodes {nodes} instead")
-        for k, step in enumerate(self.steps):
-            if step.name == name:
-                return k + 1, step
-        known = list(dict.fromkeys([call.path for call in self.calls] + [step.name for step in self.steps]))
-        raise InputError(
-            f"trunk: `{name}` does not exist in the module, whose parts and graph nodes are {', '.join(known[:24])}"
-            f"{did_you_mean(name, known)}"
-        )
-
-    def until(self, name: str) -> "Traced":
-        """The same up to the end of a submodule or graph node, which is then what it gives."""
-        stop, value = self.place(name)
-        calls = tuple(call for call in self.calls if call.stop <= stop)
-        return replace(self, steps=self.steps[:stop], output=value, calls=calls)
-
-
-def nodes_in(value: Any) -> list[fx.Node]:
-    """The nodes in a structure of them."""
-    found: list[fx.Node] = []
-    map_aggregate(value, lambda part: found.append(part) if isinstance(part, fx.Node) else None)
-    return found
-
-
-def _last(value: Any) -> str:
-    nodes = nodes_in(value)
-    return nodes[0].name if nodes else "?"
 
 
 class _Tracer(fx.Tracer):
     """Torch's tracer, which besides keeps submodules whole where told to, and notes where each begins and ends."""
 
     proxy_buffer_attributes = True  # what is computed from buffers is computed anew, not frozen
-    record_stack_traces = True
 
     def __init__(self, leaves: Leaves, example: Flow) -> None:
         super().__init__()
@@ -155,9 +62,11 @@ class _Tracer(fx.Tracer):
         return value
 
     def create_node(self, kind: str, *args: Any, **kwargs: Any) -> fx.Node:
-        """Counts the steps."""
+        """Counts the steps and notes where in the user's code they stand."""
         self.n_steps += kind.startswith("call_")
-        return super().create_node(kind, *args, **kwargs)
+        node = super().create_node(kind, *args, **kwargs)
+        node.meta[LINE] = user_line()
+        return node
 
 
 def trace(module: nn.Module, example: Flow, leaves: Leaves = ()) -> Traced:
@@ -186,26 +95,20 @@ def _trace(module: nn.Module, example: Flow, leaves: Leaves, *, training: bool) 
         training
     )  # tracing leaves constants in it; the weights are the same
     tracer = _Tracer(leaves, example)
-    try:
-        graph = tracer.trace(root)
-    except Exception as error:  # whatever the user's code raises on a placeholder
-        raise InputError(_untraceable(module, error, tracer.inside)) from error
+    with seeded(example):
+        before = torch.get_rng_state()
+        try:
+            graph = tracer.trace(root)
+        except Exception as error:  # whatever the user's code raises on a placeholder
+            raise InputError(untraceable(module, error, tracer.inside)) from error
+        if not torch.equal(torch.get_rng_state(), before):
+            raise InputError(
+                "trunk: the module should leave random numbers to parts such as nn.Dropout, found some drawn while it "
+                "was traced, which a graph would freeze; keep the submodule that does it whole with `leaves`"
+            )
     nodes = list(graph.nodes)
     steps = tuple(node for node in nodes if node.op.startswith("call_"))
     return Traced(root, graph, tracer.inputs, steps, nodes[-1].args[0], tuple(tracer.calls))
-
-
-def _untraceable(module: nn.Module, error: Exception, inside: Sequence[str]) -> str:
-    here = (os.path.dirname(torch.__file__), os.path.dirname(__file__))
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(here)]
-    where = f" at {frames[-1].filename}:{frames[-1].lineno} (`{frames[-1].line}`)" if frames else ""
-    remedies = ["pass the paths of submodules that run one after the other to Trunk.cut"]
-    if inside:
-        remedies.append(f'keep `{inside[-1]}` whole with leaves=["{inside[-1]}"]')
-    if any(kind.__module__.startswith("transformers.") for kind in type(module).__mro__):
-        remedies.append("use the `hf` trunk, which cuts transformers models")
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return f"trunk: the module cannot be traced{where}: {reason}; {', or '.join(remedies)}"
 
 
 def _mode_fault(evaluation: Traced, training: Traced) -> str:
@@ -214,29 +117,20 @@ def _mode_fault(evaluation: Traced, training: Traced) -> str:
     odd = next(((a, b) for a, b in pairs if _said(a) != _said(b)), None)
     if odd is None and repr(evaluation.output) == repr(training.output):
         return ""
-    node = next((node for node in odd or () if node is not None), None)
-    where = f"`{node.name}`{_line(node)}" if node else "its output"
+    found = f"{_where(odd[1])} in training and {_where(odd[0])} in evaluation" if odd else "other outputs"
     return (
-        f"trunk: {where} should be the same step in training and in evaluation, since a graph holds one of them; use "
-        "a module that knows its mode (nn.Dropout for F.dropout), or keep the submodule that does it whole "
-        "with `leaves`"
+        "trunk: the module should take the same steps in training and in evaluation, since a graph holds one of them, "
+        f"found {found}; use a module that knows its mode (nn.Dropout for F.dropout), or keep the submodule that does "
+        "it whole with `leaves`"
     )
+
+
+def _where(node: fx.Node | None) -> str:
+    return "the end" if node is None else f"`{node.name}` ({node.meta[LINE]})"
 
 
 def _said(node: fx.Node | None) -> tuple[Any, ...]:
     return () if node is None else (node.op, node.target, repr(node.args), repr(node.kwargs))
-
-
-def _line(node: fx.Node) -> str:
-    """Where in the user's code the step stands."""
-    lines = [line.strip() for line in (node.stack_trace or "").splitlines() if line.strip()]
-    places = [
-        k for k, line in enumerate(lines) if line.startswith('File "') and os.path.dirname(torch.__file__) not in line
-    ]
-    if not places:
-        return ""
-    file, number = lines[places[-1]].split('"')[1], lines[places[-1]].split("line ")[1].split(",")[0]
-    return f" ({file}:{number})"
 
 
 def _check_outputs(module: nn.Module, graph: fx.GraphModule, example: Flow) -> None:

@@ -6,6 +6,6 @@ arguments are traced to where they come from, and the chain of stages is compare
 that does more between its layers is refused, with the argument it fails on.
 """
 
-from taskgroup.nn.huggingface.trunk import TransformerTrunk, transformer_trunk
+from taskgroup.nn.huggingface.trunk import TransformerTrunk, assembled, transformer_trunk
 
-__all__ = ["TransformerTrunk", "transformer_trunk"]
+__all__ = ["TransformerTrunk", "assembled", "transformer_trunk"]

@@ -1,6 +1,7 @@
 """Anatomy: what a model does before, in and after its layers, found by running it on a few rows."""
 
 import copy
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from taskgroup.errors import InputError
-from taskgroup.nn.huggingface.calls import Call, Observed, Source, Tracer, UnclearError, same
-from taskgroup.nn.huggingface.inputs import Inputs, config_of, kind
+from taskgroup.nn.huggingface.calls import Basket, Call, Observed, Source, Tracer, UnclearError, same
+from taskgroup.nn.huggingface.inputs import Inputs, config_of, kind, said
 from taskgroup.nn.huggingface.stages import Pass, Tap
 from taskgroup.nn.huggingface.watch import Watched, watched
 
@@ -25,7 +26,7 @@ class Anatomy:
         examples: The rows it was run on.
         seen: That run.
         shell: A copy with a tap for every layer and nothing after them.
-        taps: Where the taps leave what they were called with.
+        basket: Where the taps leave what they were called with.
         calls: How each layer is called.
         sources: Where the tensors are found that these calls need.
     """
@@ -36,7 +37,7 @@ class Anatomy:
     examples: Tensor
     seen: Watched
     shell: nn.Module
-    taps: dict[int, Observed]
+    basket: Basket
     calls: tuple[Call, ...]
     sources: tuple[Source, ...]
 
@@ -55,21 +56,21 @@ def dissected(model: nn.Module, path: str | None, rows: Tensor) -> Anatomy:
         seen = watched(model, blocks, arguments)
     except Exception as error:  # whatever the model raises on these rows
         shape = tuple(rows.shape[1:])
-        raise InputError(f"trunk: the {kind(model)} cannot run on rows of shape {shape}: {error}") from error
+        raise InputError(f"trunk: the {kind(model)} cannot run on rows of shape {shape}: {said(error)}") from error
     _check_chain(model, blocks, seen)
-    taps: dict[int, Observed] = {}
-    shell = _shell(model, blocks, seen, taps)
+    basket = Basket()
+    shell = _shell(model, blocks, seen, basket)
     try:
         with torch.no_grad():
             shell(**arguments)
     except Exception as error:  # whatever the model raises without its layers
         raise InputError(
-            f"trunk: what the {kind(model)} computes around `{blocks}` needs the layers themselves: {error}"
+            f"trunk: what the {kind(model)} computes around `{blocks}` needs the layers themselves: {said(error)}"
         ) from error
     tracer = Tracer(len(examples))
-    calls = tuple(_call(model, blocks, tracer, k, call, taps) for k, call in enumerate(seen.calls))
-    taps.clear()
-    return Anatomy(model, blocks, inputs, examples, seen, shell, taps, calls, tuple(tracer.sources))
+    calls = tuple(_call(model, blocks, tracer, k, call, basket) for k, call in enumerate(seen.calls))
+    basket.calls.clear()
+    return Anatomy(model, blocks, inputs, examples, seen, shell, basket, calls, tuple(tracer.sources))
 
 
 def _blocks(model: nn.Module, path: str | None) -> str:
@@ -107,18 +108,19 @@ def _check_chain(model: nn.Module, blocks: str, seen: Watched) -> None:
             raise InputError(f"trunk: the {kind(model)} does more than run `{blocks}.{k}` and then `{blocks}.{k + 1}`")
 
 
-def _shell(model: nn.Module, blocks: str, seen: Watched, taps: dict[int, Observed]) -> nn.Module:
+def _shell(model: nn.Module, blocks: str, seen: Watched, basket: Basket) -> nn.Module:
     """The model without its layers and without what comes after them."""
     layers = model.get_submodule(blocks)
     widths = [len(call.output) if isinstance(call.output, tuple | list) else 0 for call in seen.calls]
-    in_place = nn.ModuleList(Tap(layer, k, widths[k], taps) for k, layer in enumerate(layers.children()))
+    in_place = nn.ModuleList(Tap(layer, k, widths[k], basket) for k, layer in enumerate(layers.children()))
     stand_ins: dict[int, Any] = {id(model.get_submodule(path)): Pass() for path in seen.after}
-    # what the memo holds is not copied; the dictionary of the taps is theirs and the stage's
+    # what the memo holds is not copied; the basket is the taps' and the stage's
     return copy.deepcopy(model, {**stand_ins, id(layers): in_place})
 
 
-def _call(model: nn.Module, blocks: str, tracer: Tracer, k: int, real: Observed, taps: dict[int, Observed]) -> Call:
+def _call(model: nn.Module, blocks: str, tracer: Tracer, k: int, real: Observed, basket: Basket) -> Call:
+    names = list(inspect.signature(model.get_submodule(f"{blocks}.{k}").forward).parameters)
     try:
-        return tracer.call(k, real, taps[k])
+        return tracer.call(k, names, real, basket.calls[k])
     except UnclearError as error:
         raise InputError(f"trunk: `{blocks}.{k}` of the {kind(model)} {error}") from error

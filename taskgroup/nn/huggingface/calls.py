@@ -41,6 +41,16 @@ class Observed:
         return value
 
 
+class Basket:
+    """Where taps leave what they were called with: one object for all copies of a stage's parts.
+
+    Not a plain dictionary, of which torch.export would give each module a copy of its own.
+    """
+
+    def __init__(self) -> None:
+        self.calls: dict[int, Observed] = {}
+
+
 class Given:
     """Stands for the hidden state."""
 
@@ -126,12 +136,14 @@ class Tracer:
         self.n_rows = n_rows
         self.sources: list[Source] = []
         self._places: dict[int, int] = {}
+        self._names: Sequence[str] = ()
 
-    def call(self, layer: int, real: Observed, tapped: Observed) -> Call:
+    def call(self, layer: int, names: Sequence[str], real: Observed, tapped: Observed) -> Call:
         """The call of ``layer``.
 
         Args:
             layer: Its number.
+            names: Names of its arguments in order, for sentences.
             real: As it was in the model.
             tapped: As it is where the layers before it do nothing: what is equal in both comes from before the layers.
 
@@ -140,6 +152,7 @@ class Tracer:
         """
         if len(real.args) != len(tapped.args) or list(real.kwargs) != list(tapped.kwargs):
             raise UnclearError("takes other arguments where the layers before it give another result")
+        self._names = names
         named = {
             key: self._argument(layer, (key,), value, tapped.at((key,)), real.hidden) for key, value in real.items()
         }
@@ -149,7 +162,7 @@ class Tracer:
         )
 
     def _argument(self, layer: int, where: Where, real: Any, tapped: Any, hidden: Any) -> Any:
-        name = ".".join(map(str, where)) if isinstance(where[0], str) else f"argument {'.'.join(map(str, where))}"
+        name = self._names[where[0]] if isinstance(where[0], int) and where[0] < len(self._names) else where[0]
         if real is hidden:
             return Given()
         if isinstance(real, Tensor):

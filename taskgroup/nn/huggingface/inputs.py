@@ -103,5 +103,11 @@ def config_of(model: nn.Module) -> Any:
     return model.config
 
 
+def said(error: Exception, n_characters: int = 300) -> str:
+    """What another library said, on one line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= n_characters else f"{text[:n_characters]}…"
+
+
 def _words(rows: Tensor) -> str:
     return f"{str(rows.dtype).removeprefix('torch.')} rows of shape {tuple(rows.shape[1:])}"

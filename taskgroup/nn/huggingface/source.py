@@ -1,5 +1,6 @@
 """Source: models of the transformers library from plain data or a local folder; nothing is downloaded."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -10,6 +11,7 @@ from torch import nn
 
 from taskgroup.core.table import did_you_mean
 from taskgroup.errors import InputError
+from taskgroup.nn.huggingface.inputs import said
 
 
 def from_config(data: Mapping[str, Any]) -> nn.Module:
@@ -30,12 +32,14 @@ def from_config(data: Mapping[str, Any]) -> nn.Module:
             f"roberta, distilbert, vit, ...), found `{model_type}`{did_you_mean(str(model_type), tuple(known))}"
         )
     kind = known[model_type]
-    with _quiet(transformers):
+    with quiet(transformers):
         _check_fields(kind, options)
         try:
             made: nn.Module = transformers.AutoModel.from_config(kind(**options), trust_remote_code=False)
         except Exception as error:  # whatever the library raises on these values
-            raise InputError(f"trunk.model: {kind.__name__} does not make a model of these values: {error}") from error
+            raise InputError(
+                f"trunk.model: {kind.__name__} does not make a model of these values: {said(error)}"
+            ) from error
     return made
 
 
@@ -62,13 +66,13 @@ def from_folder(path: str) -> tuple[nn.Module, tuple[str, ...]]:
             f"`{path}`; nothing is downloaded"
         )
     transformers = library()
-    with _quiet(transformers):
+    with quiet(transformers):
         try:
             model, found = transformers.AutoModel.from_pretrained(
                 str(folder), local_files_only=True, trust_remote_code=False, dtype="float32", output_loading_info=True
             )
         except Exception as error:  # whatever the library raises on these files
-            raise InputError(f"trunk.path: `{path}` holds no model that can be read: {error}") from error
+            raise InputError(f"trunk.path: `{path}` holds no model that can be read: {said(error)}") from error
     return model, tuple(sorted(found["missing_keys"]))
 
 
@@ -87,14 +91,16 @@ def library() -> Any:
 
 
 @contextmanager
-def _quiet(transformers: Any) -> Iterator[None]:
-    """No progress bars, and no reports that are said here in our own words."""
+def quiet(transformers: Any) -> Iterator[None]:
+    """No progress bars, no deprecations among others' libraries, no reports that are said here in our own words."""
     logging = transformers.utils.logging
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         logging.set_verbosity(level)
         if bars:

@@ -5,40 +5,39 @@ Each has ``origins``: path of its own parts → their path in the model.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from taskgroup.nn.flow import Flow, hidden, with_hidden
-from taskgroup.nn.huggingface.calls import PLAIN, Call, Observed, Source
+from taskgroup.nn.huggingface.calls import PLAIN, Basket, Call, Observed, Source
 from taskgroup.nn.huggingface.inputs import Inputs, config_of
 
 Pooling = Literal["mean", "first", "pooler"]
 
 
 class Tap(nn.Module):
-    """Stands in a layer's place: changes nothing and leaves what it was called with in ``calls``.
+    """Stands in a layer's place: changes nothing and leaves what it was called with in ``basket``.
 
     Args:
         layer: The layer, whose plain attributes it shows, since some models ask their layers what to pass.
         number: Its number.
         n_outputs: Length of the tuple that the layer gives; 0 where it gives a tensor.
-        calls: Where to leave the arguments; None leaves none.
+        basket: Where to leave the arguments.
     """
 
-    def __init__(self, layer: nn.Module, number: int, n_outputs: int, calls: dict[int, Observed] | None) -> None:
+    def __init__(self, layer: nn.Module, number: int, n_outputs: int, basket: Basket) -> None:
         super().__init__()
         for name, value in vars(layer).items():
             if not name.startswith("_") and name != "training" and isinstance(value, PLAIN):
                 setattr(self, name, value)
-        self._number, self._n_outputs, self._calls = number, n_outputs, calls
+        self._number, self._n_outputs, self._basket = number, n_outputs, basket
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What it is given first, in the form in which the layer gives its result."""
         call = Observed(args, kwargs)
-        if self._calls is not None:
-            self._calls[self._number] = call
+        self._basket.calls[self._number] = call
         return (call.hidden, *[None] * (self._n_outputs - 1)) if self._n_outputs else call.hidden
 
 
@@ -57,20 +56,20 @@ class Embed(nn.Module):
         shell: The model with a :class:`Tap` for every layer and nothing after them.
         inputs: How rows become its arguments.
         sources: Where the tensors that travel along are found.
-        calls: Where the taps leave their arguments.
+        basket: Where the taps leave their arguments.
     """
 
-    def __init__(self, shell: nn.Module, inputs: Inputs, sources: Sequence[Source], calls: dict[int, Observed]) -> None:
+    def __init__(self, shell: nn.Module, inputs: Inputs, sources: Sequence[Source], basket: Basket) -> None:
         super().__init__()
         self.origins = {"shell": ""}
-        self.shell, self.inputs, self.sources, self._calls = shell, inputs, tuple(sources), calls
+        self.shell, self.inputs, self.sources, self._basket = shell, inputs, tuple(sources), basket
 
     def forward(self, rows: Tensor) -> Flow:
         """Rows ``(batch, ...)`` to the hidden state ``(batch, length, width)``; with company where there is any."""
         arguments = self.inputs.arguments(rows)
         state: Tensor = self.shell(**arguments).last_hidden_state
-        company = [source.read(self._calls[source.layer], state) for source in self.sources]
-        self._calls.clear()
+        company = [source.read(self._basket.calls[source.layer], state) for source in self.sources]
+        self._basket.calls.clear()
         if self.inputs.masked:
             company.insert(0, arguments["attention_mask"])
         return (state, *company) if company else state
@@ -155,6 +154,13 @@ class Pool(nn.Module):
     def extra_repr(self) -> str:
         """What its modules do not show."""
         return f"{self.pooling}, masked={self.masked}, {', '.join(self.origins.values())}"
+
+
+def in_model(stage: nn.Module, path: str) -> str:
+    """Where the part of ``stage`` at ``path`` stands in the model."""
+    origins: Mapping[str, str] = cast("Embed", stage).origins
+    own = next(own for own in origins if f"{path}.".startswith(f"{own}."))
+    return f"{origins[own]}{path.removeprefix(own)}".removeprefix(".")
 
 
 def config_words(model: nn.Module) -> str:

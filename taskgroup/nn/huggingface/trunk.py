@@ -1,6 +1,7 @@
 """Trunk: a transformers model cut into embedding, groups of layers and pooling."""
 
 import copy
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -10,13 +11,27 @@ from taskgroup.errors import InputError
 from taskgroup.nn.flow import Flow
 from taskgroup.nn.huggingface.anatomy import Anatomy, dissected
 from taskgroup.nn.huggingface.calls import same
-from taskgroup.nn.huggingface.inputs import config_of, kind
+from taskgroup.nn.huggingface.inputs import config_of, kind, said
 from taskgroup.nn.huggingface.stages import Embed, Layers, Pool, Pooling, config_words
 from taskgroup.nn.trunk import Trunk
 
 
 class TransformerTrunk(Trunk):
-    """A trunk whose copies draw fresh weights by the rules of the model they come from."""
+    """A trunk whose copies draw fresh weights by the rules of the model they come from.
+
+    Args:
+        stages: ``embed``, layers and ``pool``.
+        reinitialize: As for :class:`Trunk`.
+
+    Raises:
+        InputError: With ``reinitialize``, parameters that the model's rules leave alone.
+    """
+
+    def __init__(self, stages: Mapping[str, nn.Module], *, reinitialize: bool = True) -> None:
+        super().__init__(stages, reinitialize=False)  # its check asks for reset_parameters, which models lack
+        self.reinitialize = reinitialize
+        if reinitialize:
+            self._check_drawn()
 
     @property
     def shell(self) -> Any:
@@ -29,7 +44,7 @@ class TransformerTrunk(Trunk):
         inside = any(weight.startswith(f"{path}.") for path in parts)
         return inside or weight in dict(self.shell.named_parameters())
 
-    def _check_resettable(self) -> None:
+    def _check_drawn(self) -> None:
         stuck = []
         for stage, module in self.stages.items():
             drawn = copy.deepcopy(module)
@@ -59,6 +74,19 @@ class TransformerTrunk(Trunk):
                 torch.manual_seed(seed)
                 self._draw(module)
         return module
+
+
+def assembled(stages: Sequence[nn.Module]) -> Any:
+    """The model again, with the weights of ``stages``: one copy of each stage of a :class:`TransformerTrunk`.
+
+    What was in no stage is missing: the pooler, where features are pooled otherwise.
+    """
+    embed, *others = stages
+    whole = copy.deepcopy(cast("Embed", embed).shell)
+    for stage in others:
+        for own, path in cast("Embed", stage).origins.items():
+            whole.set_submodule(path, copy.deepcopy(stage.get_submodule(own)))
+    return whole.eval()
 
 
 def transformer_trunk(
@@ -108,7 +136,7 @@ def _stages(anatomy: Anatomy, layers_per_stage: int, pooling: Pooling) -> dict[s
     seen, model, masked = anatomy.seen, anatomy.model, anatomy.inputs.masked
     if pooling == "pooler" and seen.pooler is None:
         raise InputError(f"trunk.pooling: the {kind(model)} has no pooler; use mean or first")
-    stages: dict[str, nn.Module] = {"embed": Embed(anatomy.shell, anatomy.inputs, anatomy.sources, anatomy.taps)}
+    stages: dict[str, nn.Module] = {"embed": Embed(anatomy.shell, anatomy.inputs, anatomy.sources, anatomy.basket)}
     for k, start in enumerate(range(0, len(anatomy.calls), layers_per_stage)):
         calls = anatomy.calls[start : start + layers_per_stage]
         paths = [f"{anatomy.blocks}.{start + j}" for j in range(len(calls))]
@@ -133,7 +161,7 @@ def _check_bits(trunk: TransformerTrunk, anatomy: Anatomy) -> None:
             flow = stage.eval()(flow)
         last, pooled = pool.eval().last_hidden_state(flow), pool(flow)
     except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise InputError(f"trunk: the stages of the {model} do not run one after the other: {error}") from error
+        raise InputError(f"trunk: the stages of the {model} do not run one after the other: {said(error)}") from error
     fits = same(last, anatomy.seen.last)
     if not fits or (pool.pooling == "pooler" and not same(pooled, anatomy.seen.output.pooler_output)):
         after = ", ".join(f"`{path}`" for path in anatomy.seen.after) or "nothing"

@@ -1,0 +1,206 @@
+"""Export: a spec, or the network that it describes, in another format."""
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taskgroup.core.spec import Spec
+from taskgroup.core.table import did_you_mean
+from taskgroup.errors import InputError
+from taskgroup.exporters import EXPORTERS, NETWORK_EXPORTERS, load_spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from taskgroup.nn.network import SharedNetwork
+    from taskgroup.nn.trunk import Trunk
+    from taskgroup.pipeline.prepared import Prepared
+
+N_ROWS = 8
+"""Rows on which an export is compared with the network."""
+
+
+def formats() -> tuple[str, ...]:
+    """Every export format, sorted."""
+    return tuple(sorted((*EXPORTERS.names, *NETWORK_EXPORTERS.names)))
+
+
+def check_format(name: str) -> None:
+    """Whether there is such a format.
+
+    Raises:
+        InputError: There is none.
+    """
+    known = formats()
+    if name not in known:
+        raise InputError(
+            f"export format should be one of {', '.join(known)}, found `{name}`{did_you_mean(name, known)}"
+        )
+
+
+def spec_text(spec: Spec, to: str) -> str:
+    """The spec as text of a format that needs the spec alone."""
+    text: str = EXPORTERS.create(to, {}).export(spec)
+    return text
+
+
+def export(
+    spec: Spec | str | Path,
+    to: str,
+    out: str | Path,
+    *,
+    weights: str | Path | None = None,
+    trunk: "Trunk | str | None" = None,
+) -> tuple[Path, ...]:
+    """Write a spec, or its trained network, in another format; the same as ``taskgroup export``.
+
+    Args:
+        spec: A spec, a spec file, or the folder of a job.
+        to: A name of :data:`taskgroup.exporters.EXPORTERS` or :data:`taskgroup.exporters.NETWORK_EXPORTERS`.
+        out: File to write (for ``peft`` a folder).
+        weights: Of the network; by default ``weights.safetensors`` in the job's folder, or beside the spec file.
+        trunk: The stages, where the spec does not name a built-in trunk: a trunk, or ``module:function`` that gives
+            one (the current folder is searched first). A job's folder knows its own.
+
+    Returns:
+        The files written, the main one first.
+
+    Raises:
+        InputError: No such format or file, weights of another network, or a spec that the format cannot express.
+    """
+    check_format(to)
+    place = None if isinstance(spec, Spec) else Path(spec)
+    found = spec if isinstance(spec, Spec) else read_spec(Path(spec))
+    path = Path(out)
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent} to write to; make it, or give another --out")
+    if to in EXPORTERS.names:
+        path.write_text(spec_text(found, to), encoding="utf-8", newline="\n")
+        return (path,)
+    source = _weights(place, weights)
+    if source.resolve() in (path.resolve(), path.with_suffix(".safetensors").resolve()):
+        raise InputError(f"{path}: would be written over the network's own weights, {source}; give another --out")
+    network = _network(found, place, trunk, source)
+    return write_network(found, network, _rows(found, place), to, path)
+
+
+def read_spec(place: Path) -> Spec:
+    """The spec in a file, or of a job in a folder."""
+    return load_spec(place / "spec.yaml" if place.is_dir() else place)
+
+
+def write_network(spec: Spec, network: "SharedNetwork", rows: "Tensor", to: str, path: Path) -> tuple[Path, ...]:
+    """Write a network with its weights.
+
+    Args:
+        spec: Of the network.
+        network: Helpers' heads are taken off; it is left in evaluation mode.
+        rows: Some of its inputs.
+        to: A name of the table of network formats.
+        path: File or folder to write.
+
+    Raises:
+        InputError: The format cannot express the spec or its trunk.
+    """
+    n_tasks = len(network.tasks)
+    network.heads, network.heads_info = network.heads[:n_tasks], network.heads_info[:n_tasks]
+    written: tuple[Path, ...] = NETWORK_EXPORTERS.create(to, {}).write(spec, network.eval(), rows, path)
+    return written
+
+
+def _weights(place: Path | None, given: str | Path | None) -> Path:
+    if given is None and place is None:
+        raise InputError("export: this format needs the network's weights; pass `weights`, a .safetensors file")
+    folder = Path() if place is None else place if place.is_dir() else place.parent
+    path = Path(given) if given is not None else folder / "weights.safetensors"
+    if not path.is_file():
+        hint = "" if given is not None else ", where they lie beside the spec; name them with --weights"
+        raise InputError(f"{path}: this format needs the network's weights{hint}; found no such file")
+    return path
+
+
+def _network(spec: Spec, place: Path | None, trunk: "Trunk | str | None", weights: Path) -> "SharedNetwork":
+    from taskgroup.nn.build import build
+    from taskgroup.nn.weights import load_weights
+
+    if isinstance(trunk, str):
+        trunk = _trunk_of(trunk)
+    if trunk is None:
+        trunk = _own_trunk(place)
+    return load_weights(build(spec, trunk), weights)
+
+
+def _own_trunk(place: Path | None) -> "Trunk | None":
+    """The trunk of a job whose problem is a Python function; None for others."""
+    from taskgroup.pipeline.folder import Folder
+    from taskgroup.pipeline.prepared import load_prepared
+
+    description = None if place is None else place / "data" / "problem.json"
+    if place is None or description is None or not description.is_file():
+        return None
+    is_python = bool(json.loads(description.read_text(encoding="utf-8"))["python"])
+    return load_prepared(Folder(place)).trunk if is_python else None
+
+
+def _trunk_of(target: str) -> "Trunk":
+    """What ``module:function`` gives."""
+    from taskgroup.nn.trunk import Trunk
+
+    name, colon, attribute = target.partition(":")
+    if not colon or not name or not attribute:
+        raise InputError(f"trunk: should read `module:function`, found `{target}`")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        made = getattr(importlib.import_module(name), attribute)()
+    except Exception as error:  # a user's module may raise anything
+        raise InputError(f"trunk: {target} raised {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(str(Path.cwd()))
+    if not isinstance(made, Trunk):
+        raise InputError(f"trunk: {target} should return a taskgroup.Trunk, found {type(made).__name__}")
+    return made
+
+
+def _rows(spec: Spec, place: Path | None) -> "Tensor":
+    """Some inputs: of a job its own, else random ones."""
+    import torch
+
+    from taskgroup.nn.build import example_rows
+    from taskgroup.pipeline.prepared import read_rows
+
+    if place is not None and (place / "data" / "val.npz").is_file():
+        return read_rows(place / "data" / "val.npz").inputs[:N_ROWS]
+    rows = example_rows(spec, N_ROWS)
+    generator = torch.Generator().manual_seed(0)
+    if rows.dtype == torch.int64:
+        return torch.randint(0, _n_tokens(spec), rows.shape, generator=generator)
+    return torch.randn(rows.shape, generator=generator)
+
+
+def _n_tokens(spec: Spec) -> int:
+    found = spec.trunk.options.get("n_tokens")
+    return found if isinstance(found, int) and found > 0 else 2
+
+
+def export_all(job: "Prepared", spec: Spec, weights: Path, folder: Path, names: Sequence[str]) -> list[str]:
+    """Write the formats of a config into ``folder``: ``spec.*`` and ``network_FORMAT.*``.
+
+    Returns:
+        A sentence for each format that cannot express the spec or its trunk.
+    """
+    folder.mkdir(exist_ok=True)
+    for name in [name for name in names if name in EXPORTERS.names]:
+        path = folder / f"spec{EXPORTERS[name]().suffix}"
+        path.write_text(spec_text(spec, name), encoding="utf-8", newline="\n")
+    faults: list[str] = []
+    for name in [name for name in names if name not in EXPORTERS.names]:
+        path = folder / f"network_{name.replace('-', '_')}{NETWORK_EXPORTERS[name]().suffix}"
+        try:
+            network = _network(spec, None, job.trunk, weights)
+            write_network(spec, network, job.rows("val").inputs[:N_ROWS], name, path)
+        except InputError as error:
+            faults += error.problems
+    return faults

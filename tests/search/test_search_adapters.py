@@ -1,0 +1,199 @@
+"""Kinds and sizes by stage and by shared copy: what is asked for is what comes back."""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any, Literal
+
+import optuna
+import pytest
+from search_samples import STAGES, TASKS, baseline, make_tree, run
+from search_samples import make_search as search_over
+
+from taskgroup.core.spec import AdapterSpec, Architecture
+from taskgroup.core.topology import Topology
+from taskgroup.search.adapters import AdapterChoice
+from taskgroup.search.first import first_candidates
+from taskgroup.search.notes import SEPARATE, SHARED
+from taskgroup.search.space import Space
+
+KINDS = ("bottleneck", "film", "none", "lora")
+PAIRS = Topology(tasks=TASKS, stages=STAGES, matrix=((0, 0, 0, 0), (0, 0, 1, 1), (0, 0, 1, 2)))
+Vary = Literal["stage", "branch"]
+
+
+def space_of(
+    kinds: str | tuple[str, ...] = KINDS,
+    vary: Vary = "branch",
+    sizes: tuple[int, ...] = (0, 4, 16),
+    n_tasks: int = 4,
+    stages: Sequence[str] = STAGES,
+) -> Space:
+    trees = tuple(make_tree(TASKS[:n_tasks], seed) for seed in range(3))
+    return Space(trees, STAGES, AdapterChoice(tuple(stages), sizes, kinds, vary=vary))
+
+
+def with_adapters(topology: Topology, *adapters: AdapterSpec) -> Architecture:
+    return Architecture(topology=topology, adapters=adapters)
+
+
+def samples(space: Space, n: int) -> list[tuple[dict[str, Any], Architecture]]:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    found = []
+    for _ in range(n):
+        trial = study.ask()
+        architecture = space.suggest(trial)
+        found.append((dict(trial.params), architecture))
+    return found
+
+
+@pytest.mark.parametrize("n_tasks", [1, 2, 3, 4])
+@pytest.mark.parametrize("vary", ["stage", "branch"])
+@pytest.mark.parametrize("kinds", ["film", "lora", ("film", "none"), KINDS], ids=str)
+def test_every_sample_comes_back(kinds: str | tuple[str, ...], vary: Vary, n_tasks: int) -> None:
+    space = space_of(kinds, vary, n_tasks=n_tasks)
+    for params, architecture in samples(space, 40):
+        assert set(params) == set(space.distributions)
+        again = space.encode(architecture)
+        assert again is not None
+        assert set(again) == set(space.distributions)
+        assert space.decode(again).fingerprint == architecture.fingerprint
+        for adapter in architecture.adapters:
+            assert adapter.kind != "none"
+            assert adapter.size in ((1,) if adapter.kind == "film" else (4, 16))
+
+
+@pytest.mark.parametrize("vary", ["stage", "branch"])
+def test_equal_networks_have_equal_fingerprints(vary: Vary) -> None:
+    """Two choices that build the same adapters for the same tasks are one candidate."""
+    seen: dict[Any, str] = {}
+    for _, architecture in samples(space_of(vary=vary, stages=("body",), n_tasks=4), 300):
+        topology = architecture.topology
+        built = {
+            (m.stage, m.copy): (a.kind, a.size)
+            for m in topology.modules()
+            for a in architecture.adapters_of(m)
+            if a.serves(m.tasks[0])
+        }
+        network = (topology.matrix, tuple(sorted(built.items())))
+        assert seen.setdefault(network, architecture.fingerprint) == architecture.fingerprint
+    assert len(set(seen.values())) == len(seen)
+
+
+def test_parameters_by_stage_and_by_copy() -> None:
+    by_stage = list(space_of(vary="stage", stages=("body", "neck")).adapters.distributions(4))
+    assert by_stage == ["adapter_body", "adapter_neck", "kind_body", "kind_neck"]
+    by_copy = space_of(stages=("body",)).adapters
+    names = ["adapter_body_0", "adapter_body_1", "kind_body_0", "kind_body_1"]
+    assert list(by_copy.distributions(4)) == list(by_copy.distributions(5)) == names
+    assert list(by_copy.distributions(3)) == ["adapter_body_0", "kind_body_0"]
+    assert by_copy.distributions(1) == {}
+
+
+def test_what_has_nothing_to_choose_has_no_parameter() -> None:
+    assert list(space_of("film", "stage", stages=("body",)).adapters.distributions(4)) == ["adapter_body"]
+    assert space_of("film", "stage", (0, 4, 16), stages=("body",)).distributions["adapter_body"].choices == (0, 1)  # type: ignore[attr-defined]
+    assert list(space_of(KINDS, "stage", (4,), stages=("body",)).adapters.distributions(4)) == ["kind_body"]
+    assert space_of(KINDS, "stage", (0,)).adapters.distributions(4) == {}
+
+
+def test_each_shared_copy_has_its_own() -> None:
+    choice = AdapterChoice(("body", "neck"), (0, 4, 16), KINDS, vary="branch")
+    params = {
+        "adapter_body_0": 4,
+        "kind_body_0": "lora",
+        "adapter_body_1": 16,
+        "kind_body_1": "film",
+        "adapter_neck_0": 16,
+        "kind_neck_0": "bottleneck",
+        "adapter_neck_1": 4,  # only one copy of the neck is shared
+        "kind_neck_1": "lora",
+    }
+    first, second = PAIRS.groups(1)
+    assert choice.entries(params, PAIRS) == (
+        AdapterSpec(stage="body", kind="lora", size=4, tasks=first),
+        AdapterSpec(stage="body", kind="film", size=1, tasks=second),
+        AdapterSpec(stage="neck", size=16),
+    )
+    same = {**params, "adapter_body_1": 4, "kind_body_1": "lora"}
+    assert choice.entries(same, PAIRS)[0] == AdapterSpec(stage="body", kind="lora", size=4)
+    one = {**params, "adapter_body_0": 0}
+    assert choice.entries(one, PAIRS)[0] == AdapterSpec(stage="body", kind="film", size=1, tasks=second)
+    assert choice.entries({**one, "kind_body_1": "none"}, PAIRS)[0].stage == "neck"
+
+
+@pytest.mark.parametrize(
+    "adapters",
+    [
+        (AdapterSpec(stage="stem", kind="lora", size=4), AdapterSpec(stage="body", size=4)),
+        (AdapterSpec(stage="body", size=4, tasks=PAIRS.groups(1)[0]),),
+        (AdapterSpec(stage="stem", kind="film", size=1),),
+        (AdapterSpec(stage="neck", size=0, kind="lora"),),
+    ],
+    ids=["everywhere", "one copy", "without size", "none"],
+)
+def test_what_the_space_can_express(adapters: tuple[AdapterSpec, ...]) -> None:
+    space = Space((_tree_of(PAIRS),), STAGES, AdapterChoice(STAGES, (0, 4), KINDS, vary="branch"))
+    params = space.encode(with_adapters(PAIRS, *adapters))
+    assert params is not None
+    assert space.decode(params).fingerprint == with_adapters(PAIRS, *adapters).fingerprint
+
+
+@pytest.mark.parametrize(
+    "adapters",
+    [
+        (AdapterSpec(stage="body", size=4, tasks=(TASKS[0],)),),
+        (AdapterSpec(stage="body", size=4, kind="other"),),
+        (AdapterSpec(stage="body", size=3, kind="lora"),),
+        (AdapterSpec(stage="body", size=4, per="branch"),),
+    ],
+    ids=["part of a copy", "kind", "size", "scope"],
+)
+def test_what_the_space_cannot_express_is_none(adapters: tuple[AdapterSpec, ...]) -> None:
+    for vary in ("stage", "branch"):
+        choice = AdapterChoice(STAGES, (0, 4), KINDS, vary=vary)
+        assert Space((_tree_of(PAIRS),), STAGES, choice).encode(with_adapters(PAIRS, *adapters)) is None
+
+
+def _tree_of(topology: Topology) -> Any:
+    trees = (make_tree(TASKS, seed) for seed in range(99))
+    return next(t for t in trees if t.tree.splits_of(topology) is not None)
+
+
+def test_baselines_are_expressed_by_every_space() -> None:
+    choices: list[str | tuple[str, ...]] = ["film", KINDS]
+    for kinds, n_tasks in product(choices, (1, 2, 4)):
+        space = space_of(kinds, n_tasks=n_tasks)
+        for name in (SHARED, SEPARATE):
+            plain = baseline(name, TASKS[:n_tasks])
+            params = space.encode(plain)
+            assert params is not None
+            assert space.decode(params).fingerprint == plain.fingerprint
+
+
+def test_fingerprints_of_spaces() -> None:
+    """Studies of the first version are taken up again: one kind by stage has the fingerprint that it had."""
+    plain = space_of("bottleneck", "stage")
+    assert plain.fingerprint == "9baefe0e3cc69940"
+    others = [space_of("lora", "stage"), space_of("bottleneck"), space_of(KINDS, "stage"), space_of(KINDS)]
+    assert len({space.fingerprint for space in (plain, *others)}) == 5
+
+
+def test_every_kind_is_tried_first_at_every_stage() -> None:
+    origins = [o for o, _ in first_candidates(space_of(stages=("stem", "neck")), [], 100) if "shared" in o]
+    assert origins == [
+        "all-shared, adapters of size 16 behind neck",
+        "all-shared, film adapters behind neck",
+        "all-shared, lora adapters of size 16 inside neck",
+        "all-shared, adapters of size 16 behind stem",
+        "all-shared, film adapters behind stem",
+        "all-shared, lora adapters of size 16 inside stem",
+    ]
+    assert not [o for o, _ in first_candidates(space_of("none"), [], 100) if "shared" in o]
+
+
+def test_a_search_over_kinds_and_copies_trains_no_network_twice() -> None:
+    space, trained = space_of(), list[str]()
+    storage = optuna.storages.InMemoryStorage()
+    rows = run(search_over(storage, space, first_candidates(space, [], 4), n_trials=14), trained)
+    assert len(trained) == len(set(trained)) == 14
+    assert {a.kind for row in rows for a in row.architecture.adapters} == {"bottleneck", "film", "lora"}
