@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from taskgroup.pipeline.api import Plan as Plan
     from taskgroup.pipeline.api import measure as measure
     from taskgroup.pipeline.api import plan as plan
+    from taskgroup.pipeline.exporting import export as export
     from taskgroup.pipeline.grouping import group as group
     from taskgroup.problems.problem import Problem as Problem
 
@@ -39,6 +40,7 @@ _HOMES = {
     "Trunk": "taskgroup.nn.trunk",
     "build": "taskgroup.nn.build",
     "fork": "taskgroup.nn.surgery",
+    "export": "taskgroup.pipeline.exporting",
     "group": "taskgroup.pipeline.grouping",
     "load_affinity": "taskgroup.pipeline.affinity_files",
     "load_spec": "taskgroup.exporters",

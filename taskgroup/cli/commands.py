@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from taskgroup.errors import InputError
+from taskgroup.exporters import EXPORTERS, NETWORK_EXPORTERS
 
 if TYPE_CHECKING:
     from taskgroup.core.record import Record
@@ -15,6 +16,8 @@ Set = Annotated[
     Optional[list[str]],  # noqa: UP045 (typer reads this form)
     typer.Option("--set", metavar="A.B=VALUE", help="Override one entry of the config; may be repeated."),
 ]
+
+_FORMATS = f"Of the spec: {', '.join(EXPORTERS.names)}. Of the trained network: {', '.join(NETWORK_EXPORTERS.names)}."
 
 
 def run(
@@ -66,19 +69,30 @@ def show(
 
 def export(
     spec: Annotated[Path, typer.Argument(help="A spec file, or the folder of a job.")],
-    to: Annotated[str, typer.Option("--to", help="Format: yaml, json, dot, graphml, mermaid.")],
-    out: Annotated[Optional[Path], typer.Option(help="File to write; standard output without.")] = None,  # noqa: UP045
+    to: Annotated[str, typer.Option("--to", help=_FORMATS)],
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="File to write (peft: folder); without it, formats of the spec go to standard output."),
+    ] = None,
+    weights: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="The network's weights; by default weights.safetensors in the folder, or beside the spec."),
+    ] = None,
+    trunk: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="MODULE:FUNCTION", help="Gives the trunk, where the spec names no built-in one."),
+    ] = None,
 ) -> None:
-    """Write a spec in another format."""
-    from taskgroup.exporters import EXPORTERS, load_spec
+    """Write a spec, or its trained network, in another format."""
+    from taskgroup.pipeline import exporting
 
-    exporter = EXPORTERS.create(to, {})
-    text = exporter.export(load_spec(spec / "spec.yaml" if spec.is_dir() else spec))
-    if out is None:
-        typer.echo(text, nl=False)
-    else:
-        out.write_text(text, encoding="utf-8")
-        typer.echo(f"wrote {out}")
+    if out is None and to in EXPORTERS.names:
+        typer.echo(exporting.spec_text(exporting.read_spec(spec), to), nl=False)
+        return
+    if out is None and to in exporting.formats():
+        raise InputError(f"export: {to} writes the network, not text; say where with --out")
+    for path in exporting.export(spec, to, out or Path(), weights=weights, trunk=trunk):
+        typer.echo(f"wrote {path}")
 
 
 def init(

@@ -27,17 +27,17 @@ class Peft(Frozen):
     suffix: ClassVar[str] = ""
 
     def write(self, spec: Spec, network: "SharedNetwork", rows: "Flow", path: Path) -> tuple[Path, ...]:
-        """Write the folder ``path``.
+        """Write the folder ``path``; what an earlier export left there is replaced.
 
         Raises:
-            InputError: What it cannot express, a missing library, or a folder that is not empty.
+            InputError: What it cannot express, a missing library, or something else at ``path``.
         """
-        from taskgroup.exporters.peft_folder import write_folder
+        from taskgroup.exporters.peft_folder import is_free, write_folder
         from taskgroup.exporters.peft_groups import faults, groups_of
 
         found = faults(spec, network)
-        if path.exists() and (path.is_file() or any(path.iterdir())):
-            found.append(f"export: peft writes a folder of its own, found something at {path}; name another")
+        if not is_free(path):
+            found.append(f"export: peft writes a folder of its own, found something else at {path}; name another")
         if found:
             raise InputError(found)
         return write_folder(spec, network, groups_of(network), rows, path)

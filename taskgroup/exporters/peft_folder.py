@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import statistics
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -24,6 +25,9 @@ from taskgroup.nn.network import SharedNetwork
 TOLERANCE = 1e-4
 """Largest difference of outputs, of their largest size: peft adds its terms in another order."""
 
+OWN = re.compile(r"base|group\d+|heads\.safetensors|tasks\.json")
+"""What an export consists of."""
+
 
 def write_folder(
     spec: Spec, network: SharedNetwork, groups: Sequence[Group], rows: Flow, path: Path
@@ -34,7 +38,7 @@ def write_folder(
         InputError: peft is missing, or gives other outputs.
     """
     peft, transformers = _peft(), library()
-    path.mkdir(parents=True, exist_ok=True)
+    _clear(path)
     with quiet(transformers):
         assembled([network.copies(s)[0] for s in range(len(network.stages))]).save_pretrained(path / "base")
     folders = {group.tasks: f"group{k + 1}" for k, group in enumerate(g for g in groups if g.changes)}
@@ -50,6 +54,23 @@ def write_folder(
         _check(peft, transformers, network, group, rows, path, folders.get(group.tasks))
     written = sorted(file for file in path.rglob("*") if file.is_file() and file.name != "tasks.json")
     return (path / "tasks.json", *written)
+
+
+def is_free(path: Path) -> bool:
+    """Whether nothing stands at ``path`` but an earlier export."""
+    if not path.exists():
+        return True
+    return path.is_dir() and all(OWN.fullmatch(entry.name) for entry in path.iterdir())
+
+
+def _clear(path: Path) -> None:
+    """An empty folder: a group that is no more would stay otherwise."""
+    path.mkdir(parents=True, exist_ok=True)
+    for entry in path.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
 
 
 def _peft() -> Any:

@@ -137,6 +137,7 @@ class Siblings:
             layers = [copy.get_submodule(str(node.target)) for copy in copies] if node.op == "call_module" else []
             layered = LAYERS[type(layers[0])] if layers else None
             self._program.append((node.name, inputs, layered, layers, node.target))
+        self._modules = [part for copy in copies for part in copy.modules()]
         linear = [m for m in copies[0].modules() if isinstance(m, nn.Linear)]
         self.widest = max((m.in_features * m.out_features for m in linear), default=0)
         self.maps = any(isinstance(m, nn.Conv2d) for m in copies[0].modules())
@@ -150,8 +151,13 @@ class Siblings:
         return values[self._last]
 
     def pays(self, parts: Sequence[Tensor], *, common: bool) -> bool:
-        """Whether running together is faster than in turn, by what ``taskgroup bench build`` found on a CPU."""
+        """Whether running together is faster than in turn, by what ``taskgroup bench build`` found on a CPU.
+
+        Never where somebody hooked a module: hooks see only modules that are called.
+        """
         first = parts[0]
+        if any(part._forward_hooks or part._forward_pre_hooks or part._backward_hooks for part in self._modules):
+            return False
         if self.maps:
             return first.ndim == 4 and (common or first.numel() <= MOST_PIXELS)
         if first.ndim != 2 and not common:
@@ -224,8 +230,6 @@ def _known(node: fx.Node) -> bool:
 
 def _simple(leaf: nn.Module) -> bool:
     """Whether its options are those that the functions above know."""
-    if leaf._forward_hooks or leaf._forward_pre_hooks:
-        return False
     if isinstance(leaf, nn.Conv2d):
         return leaf.groups == 1 and leaf.padding_mode == "zeros"
     if isinstance(leaf, nn.BatchNorm2d):

@@ -19,6 +19,16 @@ from taskgroup.groupers.constraints import Constraints
 from taskgroup.problems.config import ProblemConfig
 
 
+class HeadsConfig(Frozen):
+    """The heads of every network of the job.
+
+    Attributes:
+        size: Width of their hidden layer; 0 is linear heads.
+    """
+
+    size: int = Field(default=0, ge=0)
+
+
 class MeasureConfig(Frozen):
     """The lookahead phase.
 
@@ -169,7 +179,7 @@ class ConfirmConfig(Frozen):
 
 
 class ExportConfig(Frozen):
-    """Formats to write besides the spec itself, of the spec or of the trained network (``taskgroup export`` writes more).
+    """Formats to write besides the spec itself: of the spec, or of the trained network.
 
     A network format that cannot express the trunk is told of, and does not stop the job.
     """
@@ -177,13 +187,14 @@ class ExportConfig(Frozen):
     formats: tuple[str, ...] = ("json", "mermaid")
 
 
-class Config(Frozen):
+class Config(Sparse):
     """Everything that decides a plan.
 
     Attributes:
         name: Of the job and its folder.
         problem: Tasks and data; left out only where a :class:`taskgroup.Problem` is handed over in Python.
         trunk: Name and options of a built-in trunk; left out where the problem brings its own.
+        heads: Size of the heads.
         train: How every network is trained.
         measure: The lookahead phase.
         propose: The groupings.
@@ -194,9 +205,12 @@ class Config(Frozen):
         seed: Every random number follows from it.
     """
 
+    later: ClassVar[frozenset[str]] = frozenset({"heads"})
+
     name: str = Field(pattern=NAME_PATTERN)
     problem: ProblemConfig | None = None
     trunk: dict[str, Any] | None = None
+    heads: HeadsConfig = HeadsConfig()
     train: TrainOptions = TrainOptions()
     measure: MeasureConfig = MeasureConfig()
     propose: ProposeConfig = ProposeConfig()
@@ -212,7 +226,7 @@ class Config(Frozen):
         return digest(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, complete with defaults."""
+        """Plain data, complete with defaults, but for sections of later versions that have theirs."""
         return self.model_dump(mode="json")
 
 

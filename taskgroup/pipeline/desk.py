@@ -67,7 +67,9 @@ class Desk:
     def key(self, wanted: Known) -> str:
         """Hash of everything that a result follows from, but the seeds."""
         measure = self.config.measure.model_dump(mode="json", exclude={"affinity", "seeds"})
-        return digest([wanted.options, measure, self.train.model_dump(mode="json"), self.folder.state()["data"]])
+        content = [wanted.options, measure, self.train.model_dump(mode="json"), self.folder.state()["data"]]
+        heads = self.config.heads.size
+        return digest([*content, heads] if heads else content)
 
     def known(self) -> dict[str, Known]:
         """Measures that lie here, by name; they may be of another time, which :meth:`read` sees."""

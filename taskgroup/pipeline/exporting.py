@@ -28,17 +28,9 @@ def formats() -> tuple[str, ...]:
     return tuple(sorted((*EXPORTERS.names, *NETWORK_EXPORTERS.names)))
 
 
-def check_format(name: str) -> None:
-    """Whether there is such a format.
-
-    Raises:
-        InputError: There is none.
-    """
-    known = formats()
-    if name not in known:
-        raise InputError(
-            f"export format should be one of {', '.join(known)}, found `{name}`{did_you_mean(name, known)}"
-        )
+def unknown_format(name: str) -> str:
+    """The sentence for a name that is no format's."""
+    return f"export format should be one of {', '.join(formats())}, found `{name}`{did_you_mean(name, formats())}"
 
 
 def spec_text(spec: Spec, to: str) -> str:
@@ -71,7 +63,8 @@ def export(
     Raises:
         InputError: No such format or file, weights of another network, or a spec that the format cannot express.
     """
-    check_format(to)
+    if to not in formats():
+        raise InputError(unknown_format(to))
     place = None if isinstance(spec, Spec) else Path(spec)
     found = spec if isinstance(spec, Spec) else read_spec(Path(spec))
     path = Path(out)

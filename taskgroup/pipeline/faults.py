@@ -10,10 +10,10 @@ from taskgroup.adapters import ADAPTERS
 from taskgroup.core.table import Table
 from taskgroup.core.validation import sentences
 from taskgroup.errors import InputError
-from taskgroup.exporters import EXPORTERS
 from taskgroup.groupers import GROUPERS
 from taskgroup.measures import MEASURES
 from taskgroup.nn.trunk import TRUNKS
+from taskgroup.pipeline.exporting import formats, unknown_format
 from taskgroup.problems.config import ProblemConfig
 from taskgroup.problems.load import load_problem
 
@@ -45,10 +45,7 @@ def method_faults(data: Mapping[str, Any], source: str) -> list[str]:
     faults = []
     for path, table, key, options in _methods(data):
         faults += _option_faults(f"{source}: `{path}", table, key, options)
-    for path, named, name in _names(data):
-        if name not in named.names:
-            faults.append(f"{source}: `{path}`: {named.unknown(name)}")
-    return faults
+    return faults + [f"{source}: `{path}`: {unknown}" for path, unknown in _unknown_names(data)]
 
 
 def _methods(data: Mapping[str, Any]) -> Iterator[tuple[str, Table[Any], str, Any]]:
@@ -62,14 +59,16 @@ def _methods(data: Mapping[str, Any]) -> Iterator[tuple[str, Table[Any], str, An
         yield f"propose.groupers.{k}", GROUPERS, "method", grouper
 
 
-def _names(data: Mapping[str, Any]) -> Iterator[tuple[str, Table[Any], str]]:
-    """Path, table and the name that should be in it."""
+def _unknown_names(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Path, and what is wrong with the name that stands there."""
     kinds = _at(data, "search", "adapters", "kind")
     for kind in [kinds] if isinstance(kinds, str) else kinds if isinstance(kinds, list | tuple) else []:
-        yield "search.adapters.kind", ADAPTERS, str(kind)
-    formats = _at(data, "export", "formats")
-    for name in formats if isinstance(formats, list | tuple) else []:
-        yield "export.formats", EXPORTERS, str(name)
+        if str(kind) not in ADAPTERS.names:
+            yield "search.adapters.kind", ADAPTERS.unknown(str(kind))
+    names = _at(data, "export", "formats")
+    for name in names if isinstance(names, list | tuple) else []:
+        if str(name) not in formats():
+            yield "export.formats", unknown_format(str(name))
 
 
 def _option_faults(place: str, table: Table[Any], key: str, options: Any) -> list[str]:

@@ -68,7 +68,7 @@ def _specs(desk: Desk, sight: str, group: Sequence[Wanted], seed: int) -> list[T
             job=desk.config.name,
             data=str(desk.folder.state()["data"]),
             step="measure",
-            architecture=Architecture(topology=topology),
+            architecture=Architecture(topology=topology, head_size=desk.config.heads.size),
             seed=seed,
             train=train,
             measure=options,

@@ -73,7 +73,8 @@ class Job:
     def baseline(self, name: str) -> Architecture:
         """``all-shared`` or ``all-separate``."""
         make = Topology.shared if name == SHARED else Topology.separate
-        return Architecture(topology=make(self.prepared.tasks.names, self.prepared.trunk.names))
+        topology = make(self.prepared.tasks.names, self.prepared.trunk.names)
+        return Architecture(topology=topology, head_size=self.config.heads.size)
 
     def train(self, steps: int | None) -> TrainOptions:
         """Training options with another number of steps, where one is given."""
@@ -190,7 +191,7 @@ def make_search(job: Job, proposals: Proposals) -> Search:
         per=config.adapters.per,
         vary=config.adapters.vary,
     )
-    space = Space(trees=proposals.trees, stages=stages, adapters=adapters)
+    space = Space(proposals.trees, stages, adapters, job.config.heads.size)
     n_first = config.trials // 2 if config.first is None else config.first
     cost = CostModel.of(job.prepared.trunk, job.prepared.tasks, job.prepared.example())
     candidates = first_candidates(space, proposals.proposals, 4 * n_first, proposals.chain)

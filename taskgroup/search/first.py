@@ -41,7 +41,7 @@ def _chained(space: Space, chain: Chain | None) -> list[Candidate]:
     """The chain as it is, where it parts tasks and has the trunk's stages."""
     if chain is None or chain.topology.is_shared or chain.topology.stages != space.stages:
         return []
-    return [(f"chain over the stages, {chain.source}", Architecture(topology=chain.topology))]
+    return [(f"chain over the stages, {chain.source}", space.plain(chain.topology))]
 
 
 def _depths(space: Space) -> list[int]:
@@ -54,7 +54,7 @@ def _grouped(space: Space, proposals: Sequence[Proposal]) -> list[Candidate]:
     n_tasks = len(space.trees[0].tree.tasks)
     partial = [p for p in proposals if 1 < len(p.grouping) < n_tasks]
     return [
-        (_branching(p.source, s, space), Architecture(topology=Topology.branched(p.grouping, space.stages, s)))
+        (_branching(p.source, s, space), space.plain(Topology.branched(p.grouping, space.stages, s)))
         for s in _depths(space)
         for p in partial
     ]
@@ -65,7 +65,7 @@ def _apart(space: Space) -> list[Candidate]:
     if len(apart) == 1:
         return []
     return [
-        (_branching("all apart", s, space), Architecture(topology=Topology.branched(apart, space.stages, s)))
+        (_branching("all apart", s, space), space.plain(Topology.branched(apart, space.stages, s)))
         for s in _depths(space)
         if s > 0
     ]
@@ -82,7 +82,8 @@ def _adapted(space: Space) -> list[Candidate]:
         size = sizes[len(sizes) // 2] if ADAPTERS[kind].sized else 1
         entry = AdapterSpec(stage=stage, kind=kind, size=size, per=choice.per)
         if not entry.is_none:
-            found.append((_adapting(entry), Architecture(topology=shared, adapters=(entry,))))
+            adapted = Architecture(topology=shared, adapters=(entry,), head_size=space.head_size)
+            found.append((_adapting(entry), adapted))
     return found
 
 

@@ -9,6 +9,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 
 from taskgroup.core.record import CandidateTree
 from taskgroup.core.spec import Architecture, digest
+from taskgroup.core.topology import Topology
 from taskgroup.search.adapters import AdapterChoice
 
 
@@ -24,11 +25,13 @@ class Space:
         trees: Frozen list of candidate trees over the same tasks.
         stages: Trunk stages.
         adapters: Where adapters may stand.
+        head_size: Width of the heads' hidden layer, the same in every architecture; 0 is linear heads.
     """
 
     trees: tuple[CandidateTree, ...]
     stages: tuple[str, ...]
     adapters: AdapterChoice
+    head_size: int = 0
 
     @property
     def distributions(self) -> dict[str, BaseDistribution]:
@@ -43,8 +46,12 @@ class Space:
     @property
     def fingerprint(self) -> str:
         """Hash of trees, stages and choices: a study belongs to one space."""
-        vary = [] if self.adapters.vary == "stage" else [self.adapters.vary]
-        return digest([[t.model_dump() for t in self.trees], self.stages, repr(self.adapters), *vary])
+        later = [choice for choice in (self.adapters.vary, self.head_size) if choice not in ("stage", 0)]
+        return digest([[t.model_dump() for t in self.trees], self.stages, repr(self.adapters), *later])
+
+    def plain(self, topology: Topology) -> Architecture:
+        """The architecture of ``topology`` without adapters."""
+        return Architecture(topology=topology, head_size=self.head_size)
 
     def decode(self, params: Mapping[str, Any]) -> Architecture:
         """The architecture at ``params``."""
@@ -52,7 +59,8 @@ class Space:
         n_merges = len(tree.merges)
         splits = [params[f"split_{n_merges - 1 - k}"] for k in range(n_merges)]
         topology = tree.topology(self.stages, splits)
-        return Architecture(topology=topology, adapters=self.adapters.entries(params, topology))
+        adapters = self.adapters.entries(params, topology)
+        return Architecture(topology=topology, adapters=adapters, head_size=self.head_size)
 
     def encode(self, architecture: Architecture) -> dict[str, Any] | None:
         """Parameters of the first tree that can express ``architecture``, or None."""

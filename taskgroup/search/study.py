@@ -91,8 +91,8 @@ class Search:
     def _enqueue(self, first: Sequence[tuple[str, Architecture]]) -> None:
         tasks, stages = self.space.trees[0].tree.tasks, self.space.stages
         baselines = [
-            (SEPARATE, Architecture(topology=Topology.separate(tasks, stages))),
-            (SHARED, Architecture(topology=Topology.shared(tasks, stages))),
+            (SEPARATE, self.space.plain(Topology.separate(tasks, stages))),
+            (SHARED, self.space.plain(Topology.shared(tasks, stages))),
         ]
         known = {Notes(t).origin for t in self._trials()}
         for origin, architecture in [*baselines, *first]:

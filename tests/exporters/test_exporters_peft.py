@@ -188,6 +188,14 @@ def test_the_same_network_gives_the_same_bytes(tmp_path: Path) -> None:
             assert file.read_bytes() == (tmp_path / "two" / file.relative_to(tmp_path / "one")).read_bytes()
 
 
+def test_an_earlier_export_is_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    for adapters in ((lora("layer1", 1),), ()):
+        spec, network = made(VIT, IMAGES, adapters)
+        Peft().write(spec, network, IMAGES, folder)
+    assert sorted(entry.name for entry in folder.iterdir()) == ["base", "heads.safetensors", "tasks.json"]
+
+
 def test_what_peft_cannot_express_is_named_all_at_once(tmp_path: Path) -> None:
     adapters = (lora("layer1", 2), AdapterSpec(stage="layer2", kind="bottleneck", size=2))
     spec, network = made(VIT, IMAGES, adapters, last=(0, 0, 1, 2))
@@ -197,7 +205,7 @@ def test_what_peft_cannot_express_is_named_all_at_once(tmp_path: Path) -> None:
     several, kind, folder = caught.value.problems
     assert "every stage should have one copy, found several of `pool` (3); the formats python" in several
     assert kind == "export: peft expresses adapters of kind lora, found kind `bottleneck` at stage `layer2`"
-    assert folder.startswith("export: peft writes a folder of its own, found something at")
+    assert folder.startswith("export: peft writes a folder of its own, found something else at")
     assert [file.name for file in tmp_path.iterdir()] == ["kept"]
 
 

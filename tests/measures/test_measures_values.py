@@ -245,5 +245,5 @@ def test_random_sources_are_exact_and_the_rest_unknown() -> None:
 
 def test_a_black_box_is_probed_on_its_own_batch_only() -> None:
     for options in ({"on": "val"}, {"on": "halves"}, {"step": "optimizer"}):
-        with pytest.raises(ValueError, match="only a network whose stages all tasks share"):
+        with pytest.raises(ValueError, match="a probe without `losses_on` or a tower looks at the batch at hand"):
             Lookahead.model_validate(options)(probe_of([both, second]))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_modules import module_of, numbers
+from small_modules import check_same, module_of, numbers
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -66,6 +66,15 @@ class TiedByHand(Tied):
 def test_no_point_where_a_parameter_is_used_on_both_sides() -> None:
     assert names(Tied(), numbers(2, 3)) == ["outer_1"]
     assert names(TiedByHand(), numbers(2, 3)) == ["linear"]
+
+
+def test_parameters_used_twice_within_a_stage_stay_one() -> None:
+    module, rows = Tied(), numbers(2, 3)
+    trunk = Trunk.auto(module, rows, 2, reinitialize=False)
+    check_same(module, trunk, rows)
+    assert [name for part in trunk.stages.values() for name in part.state_dict()] == [
+        f"{layer}.{name}" for layer in ("outer", "inner", "last") for name in ("weight", "bias")
+    ]
 
 
 class TimeFirst(nn.Module):
@@ -204,3 +213,20 @@ def test_balancing_finds_what_trying_all_finds(costs: list[tuple[int, int]], n: 
     best = min(possible, key=lambda ends: (max(shares(ends)), sum(s * s for s in shares(ends)), -sum(ends)))
     found = balanced(macs, weights, n, [])
     assert (shares(tuple(found)), sum(found)) == (shares(best), sum(best))
+
+
+class Two(nn.Module):
+    """Gives what lies in the middle too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c, self.d = (nn.Linear(3, 3) for _ in range(4))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.b(self.a(x))
+        return x, self.d(self.c(x))
+
+
+def test_no_point_behind_what_the_module_itself_gives() -> None:
+    assert names(Two(), numbers(2, 3)) == ["a", "b"]
+    assert Trunk.auto(Two(), numbers(2, 3), 4, until="d").names == ("a", "b", "c", "d")

@@ -52,6 +52,15 @@ def test_nothing_of_the_module_changes(name: str) -> None:
     assert {path: set(vars(part)) for path, part in module.named_modules()} == attributes
 
 
+def test_parts_keep_their_modes() -> None:
+    module, rows = module_of("residual")
+    frozen = module.train().get_submodule("layer1.0.bn1").eval()
+    trunk = Trunk.auto(module, rows, 3)
+    modes = {name: part.training for stage in trunk.stages.values() for name, part in stage.named_modules()}
+    assert modes["layer1.0.bn1"] is frozen.training is False
+    assert modes["layer1.0.bn2"] is modes["fc"] is True
+
+
 def test_until_leaves_the_classifier_out() -> None:
     module, rows = module_of("residual")
     trunk = Trunk.auto(module, rows, 3, until="flatten")

@@ -171,7 +171,7 @@ def test_modes_types_and_frozen_parameters_stay() -> None:
 def test_a_forked_network_trains() -> None:
     network = awake(network_of(SHARED))
     forked = fork(network, SEPARATE).train()
-    torch.stack([output.square().mean() for output in forked(ROWS["mlp"]).values()]).sum().backward()
+    torch.stack([output.square().mean() for output in forked(ROWS["mlp"]).values()]).sum().backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None for p in forked.parameters())
     assert all(p.grad is None for p in network.parameters())
 

@@ -87,15 +87,16 @@ class Sampling(Callback):
     def probe(self, batch: Rows, lr: float) -> Probe:
         """The probe on ``batch``; stages without parameters have nothing to move and are left out of no slice."""
 
-        def losses() -> Tensor:
-            return task_losses(self.tasks, self.network(batch.inputs), batch)
+        def losses_on(rows: Rows) -> Tensor:
+            return task_losses(self.tasks, self.network(rows.inputs), rows)
 
         return Probe(
             self.tasks.names,
             self.network.shared_parameters(),
-            losses,
+            partial(losses_on, batch),
             self.network,
             lr,
+            losses_on=losses_on,
             tower=self._tower,
             rows=batch,
             others={name: partial(self._draw, rows, len(batch)) for name, rows in self._others.items()},

@@ -1,6 +1,8 @@
 """Crossing: gradients on one batch, their effect on another, or on the same one."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -152,46 +154,79 @@ class TowerCrossing:
             return losses_along(self._tower, target, direction, scale)
 
 
+@dataclass(frozen=True)
+class Box:
+    """A network on one batch, of which only the losses are seen.
+
+    Attributes:
+        look: Gives the losses, shape ``(T,)``, and each stage's gradients, shape ``(T, P_stage)``.
+        losses_after: Gives the losses after a flat change of some stages.
+    """
+
+    look: Callable[[], tuple[Tensor, dict[str, Tensor]]]
+    losses_after: Callable[[Mapping[str, Tensor]], Tensor]
+
+    @cached_property
+    def gradients(self) -> dict[str, Tensor]:
+        """Each stage's, looked for once."""
+        return self._found[1]
+
+    @cached_property
+    def losses(self) -> Tensor:
+        """Where the network stands."""
+        return self._found[0] if "_found" in vars(self) else self.losses_after({})
+
+    @cached_property
+    def _found(self) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.look()
+
+
 class ClosureCrossing:
-    """Through a function that gives the losses of one batch; of the network only the parameters are known.
+    """Through functions that give the losses of a batch; of the network only the parameters are known.
 
     Args:
         parameters: Shared parameters by stage.
-        gradients: Losses ``(T,)`` and each stage's gradients ``(T, P_stage)``.
-        losses_after: Losses after a flat change of some stages.
+        source: Batch of the gradients.
+        target: Batch of the losses; the same object for one batch.
+        scales: What the optimizer multiplies gradients with, if its step is asked for.
     """
 
     def __init__(
         self,
         parameters: Mapping[str, Sequence[nn.Parameter]],
-        gradients: Callable[[], tuple[Tensor, dict[str, Tensor]]],
-        losses_after: Callable[[Mapping[str, Tensor]], Tensor],
+        source: Box,
+        target: Box,
+        scales: Scales | None = None,
     ) -> None:
-        self._parameters, self._losses_after = parameters, losses_after
-        self._losses, self._rows = gradients()
+        self._parameters, self._source, self._target = parameters, source, target
+        self._steps = source.gradients
+        if scales is not None:
+            self._steps = {stage: _scaled(rows, parameters[stage], scales) for stage, rows in self._steps.items()}
 
     @property
     def losses(self) -> Tensor:
         """See :class:`Crossing`."""
-        return self._losses
+        return self._target.losses
 
     def squares(self) -> Tensor:
         """See :class:`Crossing`."""
-        return torch.stack([rows.double().square().sum(dim=1) for rows in self._rows.values()])
+        pairs = [(steps, self._source.gradients[stage]) for stage, steps in self._steps.items()]
+        return torch.stack([(steps.double() * rows.double()).sum(dim=1) for steps, rows in pairs])
 
     def gram(self) -> Tensor:
         """See :class:`Crossing`."""
-        return torch.stack([rows.double() @ rows.double().T for rows in self._rows.values()])
+        pairs = [(steps, self._target.gradients[stage]) for stage, steps in self._steps.items()]
+        return torch.stack([steps.double() @ rows.double().T for steps, rows in pairs])
 
     def stepped(self, eta: float, stages: Sequence[str], sources: Sequence[int]) -> Tensor:
         """See :class:`Crossing`."""
-        after = [self._losses_after({s: -eta * self._rows[s][source] for s in stages}) for source in sources]
-        return torch.stack(after) if after else torch.zeros(0, len(self._losses), dtype=torch.float64)
+        after = [self._target.losses_after({s: -eta * self._steps[s][source] for s in stages}) for source in sources]
+        return torch.stack(after) if after else torch.zeros(0, len(self.losses), dtype=torch.float64)
 
     def direction(self, weights: Tensor) -> Direction:
         """See :class:`Crossing`; no cheaper than the gradients themselves."""
         found = {}
-        for stage, rows in self._rows.items():
+        for stage, rows in self._steps.items():
             parts = torch.split(weights.to(rows.dtype) @ rows, [p.numel() for p in self._parameters[stage]])
             found[stage] = [part.view_as(p) for part, p in zip(parts, self._parameters[stage], strict=True)]
         return found
@@ -199,4 +234,8 @@ class ClosureCrossing:
     def along(self, direction: Direction, scale: float) -> Tensor:
         """See :class:`Crossing`."""
         move = {s: scale * torch.cat([d.flatten() for d in group]) for s, group in direction.items() if group}
-        return self._losses_after(move)
+        return self._target.losses_after(move)
+
+
+def _scaled(rows: Tensor, parameters: Sequence[nn.Parameter], scales: Scales) -> Tensor:
+    return rows * torch.cat([scales[p].flatten() for p in parameters]) if parameters else rows

@@ -2,13 +2,14 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from taskgroup.training.data import Rows
-from taskgroup.training.probe.crossing import ClosureCrossing, Crossing, TowerCrossing
+from taskgroup.training.probe.crossing import Box, ClosureCrossing, Crossing, TowerCrossing
 from taskgroup.training.probe.gradients import Scales
 from taskgroup.training.probe.passes import Pass
 from taskgroup.training.probe.tower import Tower
@@ -30,9 +31,10 @@ class Probe:
         losses: Evaluates every task's loss on the batch at hand, shape ``(T,)``; NaN where the batch has no label.
         module: Owner of the buffers that looking may change (BatchNorm statistics).
         lr: Learning rate of the step that training is about to take.
-        tower: The same network, opened up, for shortcuts; without it every look goes through ``losses``.
-        rows: The batch at hand; needed with a tower.
-        others: Further batches, by name (``next``, ``val``), fetched when asked for; need a tower.
+        losses_on: As ``losses``, for any batch; without it a black box is probed on the batch at hand alone.
+        tower: The same network, opened up, for shortcuts; without it every look goes through ``losses_on``.
+        rows: The batch at hand; needed with a tower and with ``losses_on``.
+        others: Further batches, by name (``next``, ``val``), fetched when asked for.
         scales: What the optimizer would multiply each parameter's gradient with, if it is known.
         memory: Kept from look to look in one training.
         number: Which look of the training this is, from 0.
@@ -49,6 +51,7 @@ class Probe:
         module: nn.Module,
         lr: float,
         *,
+        losses_on: Callable[[Rows], Tensor] | None = None,
         tower: Tower | None = None,
         rows: Rows | None = None,
         others: Mapping[str, Callable[[], Rows]] | None = None,
@@ -62,7 +65,8 @@ class Probe:
         self.facts: dict[str, float] = {}
         self._parameters = {name: list(parameters) for name, parameters in stages.items()}
         self._losses, self._module = losses, module
-        self._tower, self._rows, self._others, self._scales = tower, rows, dict(others or {}), scales
+        self._losses_on, self._tower, self._rows = losses_on, tower, rows
+        self._others, self._scales = dict(others or {}), scales
 
     def crossings(self, on: Batch = "same", *, optimizer_step: bool = False) -> list[Crossing]:
         """Where gradients meet losses: one view, or two (both ways) for ``halves``; to be averaged.
@@ -72,14 +76,14 @@ class Probe:
             optimizer_step: Whether directions are scaled as the optimizer would scale them.
 
         Raises:
-            ValueError: The network is a black box, and more than the batch at hand or plain steps are asked for.
+            ValueError: More than the batch at hand or plain steps are asked for, of a network whose losses are known
+                on that batch alone.
         """
-        if self._tower is None or self._rows is None:
+        if self._rows is None or (self._tower is None and self._losses_on is None):
             if on != "same" or optimizer_step:
-                raise ValueError(
-                    "only a network whose stages all tasks share can be probed on other rows than a step's"
-                )
-            return [ClosureCrossing(self._parameters, self.gradients, self.losses_after)]
+                raise ValueError("a probe without `losses_on` or a tower looks at the batch at hand and at plain steps")
+            box = Box(self.gradients, self.losses_after)
+            return [ClosureCrossing(self._parameters, box, box)]
         scales = self._scales() if optimizer_step and self._scales is not None else None
         if on == "same":
             pairs = [(self._rows, self._rows)]
@@ -88,8 +92,16 @@ class Probe:
             pairs = [(one, two), (two, one)]
         else:
             pairs = [(self._rows, self._others[on]())]
+        if self._tower is None:
+            boxes = {id(rows): self._box(rows) for pair in pairs for rows in pair}
+            return [ClosureCrossing(self._parameters, boxes[id(s)], boxes[id(t)], scales) for s, t in pairs]
         passes: dict[tuple[int, str], Pass] = {}
         return [TowerCrossing(self._tower, s, t, scales=scales, seed=self.number, passes=passes) for s, t in pairs]
+
+    def _box(self, rows: Rows) -> Box:
+        assert self._losses_on is not None
+        losses = partial(self._losses_on, rows)
+        return Box(partial(self._gradients, losses), partial(self._losses_after, losses))
 
     @contextlib.contextmanager
     def _put_back(self) -> Iterator[None]:
@@ -117,10 +129,13 @@ class Probe:
 
         Rows are zero where a task has no label or does not touch the stage. Cost: one forward, T backwards.
         """
+        return self._gradients(self._losses)
+
+    def _gradients(self, evaluate: Callable[[], Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         parameters = [p for name in self.stages for p in self._parameters[name]]
         rows: list[list[Tensor]] = []
         with self._put_back(), torch.enable_grad():
-            losses = self._losses()
+            losses = evaluate()
             for k in range(len(self.tasks)):
                 known = bool(torch.isfinite(losses[k]))
                 found = (
@@ -136,19 +151,22 @@ class Probe:
             start = stop
         return losses.detach().double(), split
 
-    @torch.no_grad()
     def losses_after(self, move: Mapping[str, Tensor]) -> Tensor:
         """Each task's loss after adding ``move[stage]`` (flat, shape ``(P_stage,)``) to the stages it names.
 
         Shape ``(T,)``, float64. The parameters are put back from a copy, not by subtracting.
         """
+        return self._losses_after(self._losses, move)
+
+    @torch.no_grad()
+    def _losses_after(self, evaluate: Callable[[], Tensor], move: Mapping[str, Tensor]) -> Tensor:
         moved = [p for name in move for p in self._parameters[name]]
         kept = [p.detach().clone() for p in moved]
         with self._put_back():
             try:
                 for name, change in move.items():
                     self._add(self._parameters[name], change)
-                return self._losses().double()
+                return evaluate().double()
             finally:
                 for parameter, value in zip(moved, kept, strict=True):
                     parameter.copy_(value)
