@@ -13,6 +13,7 @@ BENCHMARKS: Table[type[Benchmark]] = Table(
     "taskgroup.benchmarks",
     {
         "affinity": "taskgroup.bench.affinity:AffinityBench",
+        "build": "taskgroup.bench.build:BuildBench",
         "digits": "taskgroup.bench.digits:Digits",
         "grouping": "taskgroup.bench.grouping.benchmark:GroupingBench",
         "lookahead": "taskgroup.bench.lookahead:LookaheadBench",

@@ -54,6 +54,7 @@ class Onnx(Frozen):
 def _program(network: "SharedNetwork", rows: "Flow") -> Any:
     import torch
 
+    from taskgroup.exporters.code.errors import first_line
     from taskgroup.exporters.serving import exported_program, quiet
 
     traced = exported_program("onnx", network, rows)
@@ -61,9 +62,8 @@ def _program(network: "SharedNetwork", rows: "Flow") -> Any:
         with quiet(), _hushed(CHATTY):
             return torch.onnx.export(traced, dynamo=True, verbose=False)
     except Exception as error:  # torch wraps whatever went wrong, several times
-        cause = error.__cause__ or error
-        said = [line.strip() for line in str(cause).splitlines() if line.strip()] or [type(cause).__name__]
-        raise InputError(f"onnx: every operation of the trunk should have an ONNX one, found: {said[0]}") from error
+        said = first_line(error.__cause__ or error)
+        raise InputError(f"onnx: every operation of the trunk should have one in ONNX, found: {said}") from error
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from taskgroup.errors import InputError
+from taskgroup.exporters.code.errors import first_line
 from taskgroup.exporters.code.running import difference
 from taskgroup.nn.flow import Flow, hidden
 from taskgroup.nn.network import SharedNetwork
@@ -72,9 +73,8 @@ def exported_program(format: str, network: SharedNetwork, rows: Flow) -> Exporte
                 Inference(network), (resized(rows, 2),), dynamic_shapes=(any_batch(rows),), strict=False
             )
     except Exception as error:  # a user's forward, and torch's tracing of it, may raise anything
-        said = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         raise InputError(
-            f"{format}: torch.export should be able to trace the trunk for batches of any size, found: {said[0]}"
+            f"{format}: torch.export should be able to run the trunk for batches of any size, found: {first_line(error)}"
         ) from error
 
 

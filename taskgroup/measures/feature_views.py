@@ -12,6 +12,7 @@ from torch.func import functional_call
 
 from taskgroup.measures.some_rows import some_rows
 from taskgroup.measures.views import FeatureView
+from taskgroup.nn.flow import Flow, hidden
 from taskgroup.nn.network import SharedNetwork
 from taskgroup.training.data import Rows
 from taskgroup.training.loop import Callback
@@ -106,12 +107,13 @@ class Features:
     @torch.no_grad()
     def _run(self, task: str, rows: Tensor, weights: Weights) -> list[NDArray[np.float32]]:
         topology = self._network.architecture.topology
+        flow: Flow = rows
         found = []
         for s, copies in enumerate(self._network.stages):
             copy = topology.matrix[s][topology.tasks.index(task)]
             assert isinstance(copies, nn.ModuleList)
             prefix = f"{s}.{copy}."
             own = {name.removeprefix(prefix): w for name, w in weights.items() if name.startswith(prefix)}
-            rows = functional_call(copies[copy], own, (rows.clone(),))  # a stage may work in place
-            found.append(rows.flatten(1).numpy())
+            flow = functional_call(copies[copy], own, (flow,))
+            found.append(hidden(flow).flatten(1).numpy())
         return found

@@ -1,6 +1,7 @@
 """Builds the view of measures that meddle with a trained network that all tasks share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from taskgroup.measures.some_rows import some_rows
 from taskgroup.measures.views import SharedView
+from taskgroup.nn.flow import Flow, hidden, with_hidden
 from taskgroup.nn.network import SharedNetwork
 from taskgroup.training.data import Rows
 from taskgroup.training.losses import task_losses
@@ -35,37 +37,60 @@ def shared_view(network: SharedNetwork, val_rows: Rows, seed: int) -> SharedView
 class Edited:
     """Runs the network from any stage on; see :class:`taskgroup.measures.views.SharedView`.
 
+    Where tasks have normalization statistics of their own, each has a run of its own: their activations follow one
+    another, and an edit sees one task's at a time.
+
     Cost: the activations of all stages once; each call of ``losses`` the stages behind the edited one.
     """
 
     def __init__(self, network: SharedNetwork, rows: Rows) -> None:
         self._network, self._rows = network.eval(), rows
         self._names = network.architecture.topology.stages
-        self._stages = [_only(copies) for copies in network.stages]
-        self._outputs: list[Tensor] = []
+        groups = [(t,) for t in network.tasks.names] if network.own_norm else [network.tasks.names]
+        self._runs = [(tasks, _path(network, tasks[0])) for tasks in groups]
         with torch.no_grad():
-            flow = rows.inputs
-            for stage in self._stages:
-                flow = stage(flow.clone())  # a stage may work in place
-                self._outputs.append(flow)
+            self._flows = [_all_outputs(path, rows.inputs) for _, path in self._runs]
 
     def activations(self, stage: str) -> Array:
         """Output of ``stage``, a copy."""
-        return self._outputs[self._names.index(stage)].double().numpy().copy()
+        position = self._names.index(stage)
+        return np.concatenate([_array(flows[position]) for flows in self._flows])
 
     @torch.no_grad()
     def losses(self, stage: str, edit: Callable[[Array], Array]) -> Array:
         """Every task's loss when ``edit`` changes the output of ``stage``."""
         position = self._names.index(stage)
-        flow = torch.as_tensor(edit(self.activations(stage))).to(self._outputs[position].dtype)
-        for later in self._stages[position + 1 :]:
-            flow = later(flow)
-        heads = zip(self._network.heads_info, self._network.heads, strict=True)
-        outputs = {info.name: layer(flow) for info, layer in heads}
+        outputs: dict[str, Tensor] = {}
+        for (tasks, path), flows in zip(self._runs, self._flows, strict=True):
+            flow = flows[position]
+            edited = torch.as_tensor(edit(_array(flow))).to(hidden(flow).dtype)
+            features = hidden(_all_outputs(path[position + 1 :], with_hidden(flow, edited))[-1])
+            heads = zip(self._network.heads_info, self._network.heads, strict=True)
+            outputs |= {info.name: head(features) for info, head in heads if info.name in tasks}
         return np.asarray(task_losses(self._network.tasks, outputs, self._rows).double().numpy())
 
 
-def _only(copies: nn.Module) -> nn.Module:
-    assert isinstance(copies, nn.ModuleList)
+def _array(flow: Flow) -> Array:
+    """A copy of the hidden state."""
+    return np.array(hidden(flow).numpy(), dtype=np.float64)
+
+
+def _all_outputs(stages: Sequence[nn.Module], flow: Flow) -> list[Flow]:
+    """Output of every stage; of none, ``flow``."""
+    found = []
+    for stage in stages:
+        flow = stage(flow)
+        found.append(flow)
+    return found or [flow]
+
+
+def _path(network: SharedNetwork, task: str) -> list[nn.Module]:
+    """What runs for ``task``, stage after stage."""
+    return [_at(network, s, task) for s in range(len(network.stages))]
+
+
+def _at(network: SharedNetwork, stage: int, task: str) -> nn.Module:
+    copies, bodies = network.copies(stage), cast("nn.ModuleList", network.bodies[stage])
     assert len(copies) == 1, "all tasks share every stage"
-    return copies[0]
+    own = [body for body, plan in zip(bodies, network.body_plan(stage), strict=True) if task in plan.tasks]
+    return own[0] if own else copies[0]

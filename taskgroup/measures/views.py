@@ -63,7 +63,9 @@ class SharedView:
         activations: ``activations(stage)``: its output, shape ``(N, F)``, or ``(N, C, ...)`` where it has channels.
         losses: ``losses(stage, edit)``: every task's mean loss when ``edit`` changes the output of ``stage`` (an array
             of the shape of ``activations(stage)``, all rows) and the later stages and heads run on; shape ``(T,)``,
-            NaN where a task has no label. An ``edit`` that returns its argument gives the plain losses.
+            NaN where a task has no label. An ``edit`` that returns its argument gives the plain losses. Where every
+            task has normalization statistics of its own, ``activations`` holds the rows of one task after those of
+            another, and ``edit`` is given one task's at a time.
         seed: For measures that draw.
     """
 

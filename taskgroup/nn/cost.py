@@ -1,19 +1,16 @@
 """Cost of a topology: parameters exactly, multiply-accumulates from torch's counter, without building it."""
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from taskgroup.adapters import ADAPTERS, Adapter, Site
 from taskgroup.core.spec import AdapterSpec, Architecture, Cost
 from taskgroup.core.task import TaskSet
 from taskgroup.core.topology import Topology
-from taskgroup.nn.flow import Flow, hidden, n_rows
+from taskgroup.nn.counting import counting
+from taskgroup.nn.flow import Flow, n_rows
 from taskgroup.nn.heads import head_cost
 from taskgroup.nn.routes import Place, Route, bodies, places, route
 from taskgroup.nn.sites import own_norm, sites_of
@@ -149,16 +146,4 @@ def measured_cost(network: torch.nn.Module, rows: Flow) -> tuple[int, int]:
     with torch.no_grad(), counting() as counter:
         network.eval()(rows)
     network.train(mode)
-    return sum(p.numel() for p in network.parameters()), counter.get_total_flops() // (2 * len(hidden(rows)))
-
-
-@contextlib.contextmanager
-def counting() -> Iterator[FlopCounterMode]:
-    """Torch's counter, with attention written out: it does not see the fused kernels."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-            yield counter
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
+    return sum(p.numel() for p in network.parameters()), counter.get_total_flops() // (2 * n_rows(rows))

@@ -16,8 +16,9 @@ from taskgroup.core.task import TaskSet
 from taskgroup.errors import InputError
 from taskgroup.nn.flow import Flow, hidden, joined, n_rows
 from taskgroup.nn.heads import build_head
+from taskgroup.nn.reading import Readers
 from taskgroup.nn.routes import Body, Place, bodies, places, route
-from taskgroup.nn.running import Runner, flow_of, run_heads
+from taskgroup.nn.running import Runner, flow_of
 from taskgroup.nn.sites import own_norm
 from taskgroup.nn.trunk import Trunk
 from taskgroup.training.probe import Tower
@@ -51,6 +52,7 @@ class SharedNetwork(nn.Module):
         bodies: Modules that run in place of a copy for some of its tasks, and share its parameters
             (:func:`taskgroup.nn.routes.bodies`).
         heads: In the order of ``heads_info``.
+        together: Whether sibling copies of a stage run as one where that is faster; the same up to rounding.
     """
 
     def __init__(
@@ -81,7 +83,10 @@ class SharedNetwork(nn.Module):
         self.heads = nn.ModuleList(
             build_head(tasks[head.task], width, architecture.head_size, seed) for head in self.heads_info
         )
+        self.together = True
+        self._names = tasks.names
         self._runners: dict[tuple[tuple[str, ...], bool], Runner] = {}
+        self._plans: dict[tuple[tuple[str, ...], bool], tuple[Runner, Readers]] = {}
         self.register_state_dict_post_hook(_leave_out_shared)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_pre_hook(_put_back_shared)  # type: ignore[no-untyped-call]
 
@@ -116,15 +121,9 @@ class SharedNetwork(nn.Module):
         """
         if isinstance(rows, Mapping):
             return self._apart(rows, tasks)
-        wanted = self.tasks.names if tasks is None else self._known(tasks, self.tasks.names, "tasks")
-        streams, ends = self._runner(wanted, own_rows=False)([rows])
-        places_: dict[int, list[int]] = {}
-        for place, head in enumerate(self.heads_info):
-            if head.along in ends and (head.task == head.along or helpers):
-                places_.setdefault(ends[head.along], []).append(place)
-        found = run_heads({k: streams[k] for k in places_}, {k: [self.heads[p] for p in v] for k, v in places_.items()})
-        outputs = {place: output for k, v in places_.items() for place, output in zip(v, found[k], strict=True)}
-        return {self.heads_info[place].name: outputs[place] for place in sorted(outputs)}
+        wanted = self._names if tasks is None else self._known(tasks, self.tasks.names, "tasks")
+        run, read = self._plan(wanted, helpers=helpers)
+        return read(run([rows], together=self.together))
 
     def _apart(self, rows: Mapping[str, Flow], tasks: Sequence[str] | None) -> dict[str, Tensor]:
         """Outputs of heads that have rows of their own; heads along one path run through it in one batch."""
@@ -134,12 +133,11 @@ class SharedNetwork(nn.Module):
         along: dict[str, list[tuple[int, str]]] = {}
         for place, head in heads:
             along.setdefault(head.along, []).append((place, head.name))
-        streams, ends = self._runner(tuple(along), own_rows=True)(
-            [joined([rows[name] for _, name in group]) for group in along.values()]
-        )
+        run = self._runner(tuple(along), own_rows=True)
+        streams = run([joined([rows[name] for _, name in group]) for group in along.values()], together=self.together)
         outputs: dict[str, Any] = dict.fromkeys(head.name for _, head in heads)
         for path, group in along.items():
-            parts = torch.split(hidden(flow_of(streams[ends[path]])), [n_rows(rows[name]) for _, name in group])
+            parts = torch.split(hidden(flow_of(streams[run.ends[path]])), [n_rows(rows[name]) for _, name in group])
             for (place, name), part in zip(group, parts, strict=True):
                 outputs[name] = self.heads[place](part)
         return outputs
@@ -158,6 +156,25 @@ class SharedNetwork(nn.Module):
             plan = route(self.architecture, tasks, own_norm=self.own_norm, own_rows=own_rows)
             self._runners[key] = Runner(plan, self.stages, self.adapters, self.bodies)
         return self._runners[key]
+
+    def _plan(self, tasks: tuple[str, ...], *, helpers: bool) -> tuple[Runner, Readers]:
+        """What runs and reads for tasks that share their rows."""
+        key = (tasks, helpers)
+        if key not in self._plans:
+            runner = self._runner(tasks, own_rows=False)
+            found = {
+                info.name: (runner.ends[info.along], head)
+                for info, head in zip(self.heads_info, self.heads, strict=True)
+                if info.along in runner.ends and (info.task == info.along or helpers)
+            }
+            self._plans[key] = runner, Readers(found)
+        return self._plans[key]
+
+    def runs_together(self, rows: Flow) -> bool:
+        """Whether sibling copies run as one on ``rows``."""
+        runner = self._runner(self.tasks.names, own_rows=False)
+        with torch.no_grad():
+            return self.together and runner.finds_siblings([rows])
 
     def shared_parameters(self) -> dict[str, list[nn.Parameter]]:
         """Trainable parameters of the copies that serve several tasks, by stage name."""

@@ -1,12 +1,10 @@
 """Running: a route made into calls of modules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from taskgroup.nn.flow import Flow, hidden, joined, n_rows, parted, with_hidden
 from taskgroup.nn.routes import Route, Step
@@ -43,7 +41,7 @@ class Run:
     inputs: tuple[int, ...]
     outputs: tuple[tuple[int, nn.Module | None], ...]
 
-    def __call__(self, streams: Sequence[Stream]) -> list[Stream]:
+    def __call__(self, streams: Sequence[Stream]) -> Sequence[Stream]:
         """The outgoing streams."""
         if len(self.inputs) == 1:
             return self.behind([self.module(flow_of(streams[self.inputs[0]]))])
@@ -81,7 +79,7 @@ class Group:
         incoming = [streams[runs[k].inputs[0]] for k in self.members]
         if self.common:
             incoming = incoming[:1]
-        wide = _same(incoming, self.siblings.k)
+        wide = lying_together(incoming, self.siblings.k)
         parts = [wide.parts[0]] if wide else [flow_of(stream) for stream in incoming]
         tensors = [part for part in parts if isinstance(part, Tensor)]
         if len(tensors) < len(parts) or len({part.shape for part in tensors}) > 1:
@@ -93,7 +91,7 @@ class Group:
         return self.siblings(wide or together(tensors))
 
 
-def _same(streams: Sequence[Stream], k: int) -> Wide | None:
+def lying_together(streams: Sequence[Stream], k: int) -> Wide | None:
     """What all of them lie in, in order, if there is nothing else in it."""
     first = streams[0]
     if not isinstance(first, Lane) or len(streams) != k or first.wide.k != k:
@@ -102,63 +100,64 @@ def _same(streams: Sequence[Stream], k: int) -> Wide | None:
     return first.wide if in_order else None
 
 
-def run_heads(
-    streams: Mapping[int, Stream], heads: Mapping[int, Sequence[nn.Module]]
-) -> Mapping[int, Sequence[Tensor]]:
-    """Outputs of the heads on each stream, all that can be computed as one product together.
-
-    Args:
-        streams: Last streams.
-        heads: Those that read each of them.
-    """
-    wide = _same(list(streams.values()), len(streams)) if len(streams) > 1 else None
-    if wide and all(len(group) == 1 for group in heads.values()):
-        found = Siblings.heads(wide, [group[0] for group in heads.values()])
-        if found is not None:
-            return {k: [output] for k, output in zip(streams, found, strict=True)}
-    return {k: _on_one(hidden(flow_of(stream)), heads[k]) for k, stream in streams.items()}
-
-
-def _on_one(features: Tensor, heads: Sequence[nn.Module]) -> Sequence[Tensor]:
-    """Outputs of heads on one stream; linear ones as one matrix: hundreds of tasks cost little more than one."""
-    if len(heads) == 1 or not all(isinstance(head, nn.Linear) for head in heads):
-        return [head(features) for head in heads]
-    layers = cast("Sequence[nn.Linear]", heads)
-    weight, bias = torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers])
-    return torch.split(F.linear(features, weight, bias), [layer.out_features for layer in layers], dim=1)
-
-
 class Runner:
-    """Calls the modules of a route in order, each once."""
+    """Calls the modules of a route in order, each once.
+
+    Attributes:
+        ends: Index of each task's last stream.
+    """
 
     def __init__(self, route: Route, stages: nn.ModuleList, adapters: nn.ModuleList, bodies: nn.ModuleList) -> None:
-        self._ends = route.ends
+        self.ends = route.ends
         self._stages: list[tuple[list[Run], list[Group]]] = []
         for steps, *parts in zip(route.stages, stages, adapters, bodies, strict=True):
             if steps:
                 runs = [_run(step, *(list(cast("nn.ModuleList", part)) for part in parts)) for step in steps]
                 self._stages.append((runs, _groups(steps, runs)))
+        self._plain = [_plain(runs) for runs, _ in self._stages]
 
-    def __call__(self, streams: Sequence[Stream]) -> tuple[Sequence[Stream], dict[str, int]]:
-        """Streams after the last stage, and the index of each task's."""
+    def __call__(self, streams: Sequence[Stream], *, together: bool) -> Sequence[Stream]:
+        """Streams after the last stage; ``together``: siblings at once where it pays."""
+        for (runs, groups), plain in zip(self._stages, self._plain, strict=True):
+            if groups and together:
+                streams = _through(runs, groups, streams)
+            elif plain:
+                streams = [module(flow_of(streams[k])) for module, k in plain]
+            else:
+                streams = [stream for run in runs for stream in run(streams)]
+        return streams
+
+    def finds_siblings(self, streams: Sequence[Stream]) -> bool:
+        """Whether any copies run together on these streams; runs them."""
         for runs, groups in self._stages:
-            found: list[Any] = [None] * len(runs)
-            for group in groups:
-                wide = group(runs, streams)
-                for n, k in enumerate(group.members if wide else ()):
-                    found[k] = runs[k].behind([Lane(cast("Wide", wide), n)])
-            streams = [
-                stream
-                for run, done in zip(runs, found, strict=True)
-                for stream in (run(streams) if done is None else done)
-            ]
-        return streams, self._ends
+            if any(group(runs, streams) for group in groups):
+                return True
+            streams = _through(runs, groups, streams)
+        return False
+
+
+def _through(runs: Sequence[Run], groups: Sequence[Group], streams: Sequence[Stream]) -> list[Stream]:
+    """The streams after one stage."""
+    found: list[Any] = [None] * len(runs)
+    for group in groups:
+        wide = group(runs, streams)
+        for n, k in enumerate(group.members if wide else ()):
+            found[k] = runs[k].behind([Lane(cast("Wide", wide), n)])
+    return [
+        stream for run, done in zip(runs, found, strict=True) for stream in (run(streams) if done is None else done)
+    ]
 
 
 def _run(step: Step, copies: list[nn.Module], adapters: list[nn.Module], bodies: list[nn.Module]) -> Run:
     module = copies[step.copy] if step.body is None else bodies[step.body]
     outputs = tuple((source, None if a is None else adapters[a]) for source, a in step.outputs)
     return Run(module, step.inputs, outputs)
+
+
+def _plain(runs: Sequence[Run]) -> list[tuple[nn.Module, int]]:
+    """Module and stream of each run, where every one takes one stream and gives one as it is; else empty."""
+    plain = all(len(run.inputs) == 1 and run.outputs == ((0, None),) for run in runs)
+    return [(run.module, run.inputs[0]) for run in runs] if plain else []
 
 
 def _groups(steps: Sequence[Step], runs: Sequence[Run]) -> list[Group]:

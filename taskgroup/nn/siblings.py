@@ -150,6 +150,11 @@ class Siblings:
             values[name] = layered(layers, given[0]) if layered else _function(target, given)
         return values[self._last]
 
+    @property
+    def may_pay(self) -> bool:
+        """Whether there are inputs for which running together is faster."""
+        return self.maps or (self.k >= FEWEST_COPIES and self.widest <= MOST_WEIGHTS)
+
     def pays(self, parts: Sequence[Tensor], *, common: bool) -> bool:
         """Whether running together is faster than in turn, by what ``taskgroup bench build`` found on a CPU.
 
@@ -160,9 +165,7 @@ class Siblings:
             return False
         if self.maps:
             return first.ndim == 4 and (common or first.numel() <= MOST_PIXELS)
-        if first.ndim != 2 and not common:
-            return False
-        return self.k >= FEWEST_COPIES and self.widest <= MOST_WEIGHTS
+        return self.may_pay and (common or first.ndim == 2)
 
     @staticmethod
     def heads(x: Wide, heads: Sequence[nn.Module]) -> Sequence[Tensor] | None:

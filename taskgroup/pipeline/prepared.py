@@ -56,13 +56,17 @@ def read_rows(path: Path) -> Rows:
 
 
 def data_key(problem: Problem) -> str:
-    """Hash of tasks, inputs, labels, splits and trunk (its parts, and its weights where networks start from them)."""
+    """Hash of tasks, inputs, labels, splits and trunk (its parts, and its weights where networks start from them).
+
+    Statistics that all tasks share, which trunks had before there was a choice, leave no trace in it.
+    """
     trunk, kept = problem.trunk, hashlib.sha256()
     weights = [t.double().numpy(force=True) for m in trunk.stages.values() for t in m.state_dict().values()]
     for array in (problem.inputs, problem.labels, problem.split, *(weights if not trunk.reinitialize else ())):
         kept.update(np.ascontiguousarray(array).tobytes())
     parts = {name: re.sub(r" at 0x[0-9a-f]+", "", repr(module)) for name, module in trunk.stages.items()}
-    return digest([problem.tasks.model_dump(), problem.trunk_spec.model_dump(), list(parts.items()), kept.hexdigest()])
+    content = [problem.tasks.model_dump(), problem.trunk_spec.model_dump(), list(parts.items()), kept.hexdigest()]
+    return digest(content if trunk.norm == "shared" else [*content, trunk.norm])
 
 
 def check_same(problem: Problem, folder: Folder) -> str:

@@ -80,7 +80,7 @@ class Around(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + torch.tanh(self.first(x))
-        x = x * self.scale + self.shift
+        x = x * self.scale + 2 * self.shift
         x = x + self.drop(self.norm(self.second(x)))
         return self.third(x)  # type: ignore[no-any-return]
 

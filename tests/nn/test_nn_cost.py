@@ -2,27 +2,32 @@
 
 import pytest
 import torch
+from any_architectures import ALL, EXAMPLES, OWN_NORM, TRUNKS, adapted, network_on, numbers
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from small_networks import BUILT_IN, NAMES, ROWS, TASKS, TRUNKS_OF, architectures, branched, network_of
 from torch import nn
 
 from taskgroup.core.spec import AdapterSpec, Architecture
 from taskgroup.core.topology import Topology
-from taskgroup.nn.cost import CostModel, measured_cost
+from taskgroup.nn.cost import CostModel, Part, measured_cost
+from taskgroup.nn.routes import places
 from taskgroup.nn.trunk import Trunk
 
-MODELS = {name: CostModel.of(TRUNKS_OF[name], TASKS, ROWS[name]) for name in BUILT_IN}
-quick = settings(max_examples=20, deadline=None, derandomize=True)
+MODELS = {name: CostModel.of(TRUNKS[name], TASKS, EXAMPLES[name]) for name in ALL}
+quick = settings(max_examples=8, deadline=None, derandomize=True)
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("name", ALL)
 @quick
-@given(st.data())
-def test_cost_is_that_of_the_built_network(name: str, data: st.DataObject) -> None:
-    architecture = data.draw(architectures(TRUNKS_OF[name].names))
+@given(numbers)
+def test_cost_is_that_of_the_built_network(name: str, seed: int) -> None:
+    architecture = adapted(name, seed)
+    without = architecture.model_copy(update={"helpers": ()})
+    parts = MODELS[name].parts(architecture)
+    total = sum(part.params for part in parts), sum(part.macs for part in parts)
+    assert total == measured_cost(network_on(name, without), EXAMPLES[name])
     cost = MODELS[name].cost(architecture)
-    assert (cost.params, cost.macs) == measured_cost(network_of(architecture, name), ROWS[name])
+    assert (cost.params, cost.macs) == total
 
 
 @quick
@@ -34,6 +39,27 @@ def test_helpers_cost_nothing_at_inference(architecture: Architecture) -> None:
     params, macs = measured_cost(network_of(architecture), ROWS["mlp"])
     assert macs == cost.macs
     assert params - cost.params == sum((6 + 1) * TASKS[h.task].n_outputs for h in architecture.helpers)
+
+
+@pytest.mark.parametrize("name", ALL)
+@quick
+@given(numbers)
+def test_each_part_is_that_of_its_module(name: str, seed: int) -> None:
+    architecture = adapted(name, seed)
+    network, stages = network_on(name, architecture), architecture.topology.stages
+    for part in MODELS[name].parts(architecture):
+        if part.what == "head":
+            module = network.heads[part.copy]
+            assert part.tasks == (network.heads_info[part.copy].name,)
+        else:
+            s = stages.index(part.stage)
+            placed = [(p.copy, p.tasks, f"{p.entry.kind} {p.entry.size}") for p in places(architecture, s)]
+            found = network.copies(s) if part.what == "copy" else network.get_submodule(f"adapters.{s}")
+            k = part.copy if part.what == "copy" else placed.index((part.copy, part.tasks, part.what))
+            module = list(found.children())[k]
+            assert set(part.tasks) <= set(architecture.topology.groups(s)[part.copy])
+        assert part.params == sum(p.numel() for p in module.parameters())
+        assert part.runs >= 1
 
 
 def test_by_hand() -> None:
@@ -49,6 +75,36 @@ def test_by_hand() -> None:
     assert cost.macs == 24 + 4 * 36 + 4 * 36 + 36 + 4 * 24  # each task its own stream from the adapters on
     assert cost.params_ratio == cost.params / (30 + 42 + 42 + heads)
     assert cost.macs_ratio == cost.macs / (24 + 36 + 36 + 36)
+
+
+def test_parts_by_hand() -> None:
+    """Low-rank changes inside block2 run it once for each pair; every pair then has a stream of its own."""
+    entries = (
+        AdapterSpec(stage="block2", kind="lora", size=1, per="branch"),
+        AdapterSpec(stage="block1", kind="film", size=1, tasks=("a",)),
+    )
+    architecture = branched((0, 0, 0, 0), (0, 0, 0, 0), (0, 0, 1, 1), adapters=entries, head_size=5)
+    assert MODELS["mlp"].parts(architecture) == [
+        Part("block1", 0, NAMES, "copy", 30, 24, 1),
+        Part("block1", 0, ("a",), "film 1", 12, 0, 1),
+        Part("block2", 0, NAMES, "copy", 42, 3 * 36, 3),  # a with its film, b, and c with d
+        Part("block2", 0, ("a", "b"), "lora 1", 12, 2 * 12, 2),
+        Part("block2", 0, ("c", "d"), "lora 1", 12, 12, 1),
+        Part("block3", 0, ("a", "b"), "copy", 42, 2 * 36, 2),
+        Part("block3", 1, ("c", "d"), "copy", 42, 36, 1),
+        *(
+            Part("heads", k, (t.name,), "head", 7 * 5 + 6 * t.n_outputs, 6 * 5 + 5 * t.n_outputs, 1)
+            for k, t in enumerate(TASKS)
+        ),
+    ]
+
+
+def test_own_statistics_cost_a_run_for_each_task() -> None:
+    shared = Architecture(topology=Topology.shared(NAMES, TRUNKS_OF["conv"].names))
+    once, each = (MODELS[name].parts(shared)[:-4] for name in ("conv", OWN_NORM))
+    assert [part.macs for part in each] == [4 * part.macs for part in once]
+    assert [part.params for part in each] == [part.params for part in once]
+    assert [part.runs for part in each] == [4] * len(once)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

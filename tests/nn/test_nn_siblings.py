@@ -76,10 +76,6 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     return made
 
 
-def apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Siblings, "pays", lambda *_, **__: False)
-
-
 def gradients(net: SharedNetwork, rows: Tensor) -> dict[str, Tensor]:
     net.zero_grad()
     torch.stack([output.sin().sum() for output in net(rows).values()]).sum().backward()  # type: ignore[no-untyped-call]
@@ -89,14 +85,12 @@ def gradients(net: SharedNetwork, rows: Tensor) -> dict[str, Tensor]:
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("matrix", [SEPARATE, FANNED, MIXED], ids=["separate", "fanned", "mixed"])
 @pytest.mark.parametrize("name", TRUNKS)
-def test_together_is_one_after_the_other(
-    name: str, matrix: Matrix, training: bool, calls: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_together_is_one_after_the_other(name: str, matrix: Matrix, training: bool, calls: list[int]) -> None:
     rows = TRUNKS[name][1].double()
     one, two = (awake(network(name, matrix)).double().train(training) for _ in range(2))
     outputs, slopes = one(rows), gradients(one, rows)
     assert calls
-    apart(monkeypatch)
+    two.together = False
     n_calls = len(calls)
     close(outputs, two(rows))
     expected = gradients(two, rows)

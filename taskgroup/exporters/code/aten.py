@@ -9,7 +9,8 @@ import torch
 from torch import fx, nn
 from torch.export.graph_signature import InputKind, OutputKind
 
-from taskgroup.exporters.code.errors import InexpressibleError
+from taskgroup.exporters.code.errors import InexpressibleError, first_line
+from taskgroup.exporters.code.parts import CONSTANT
 from taskgroup.nn.flow import Flow
 
 _DYNAMIC = torch.export.Dim.DYNAMIC
@@ -31,15 +32,18 @@ def exported(module: nn.Module, rows: Flow) -> fx.Graph:
                 copy.deepcopy(module), (rows,), dynamic_shapes=(sizes if isinstance(rows, tuple) else sizes[0],)
             )
     except Exception as error:  # whatever the user's forward and torch's tracing may raise
-        said = str(error).strip().splitlines() or [type(error).__name__]
         raise InexpressibleError(
-            type(module).__name__, f"its forward cannot be run by torch.export: {said[0]}"
+            type(module).__name__, f"its forward cannot be run by torch.export: {first_line(error)}"
         ) from error
-    return _one_input(program, isinstance(rows, tuple), type(module).__name__)
+    return _one_input(program, isinstance(rows, tuple), module)
 
 
-def _one_input(program: Any, is_tuple: bool, holder: str) -> fx.Graph:
-    """Parameters as attributes in place of inputs, and the parts of a flow as those of one input."""
+def _one_input(program: Any, is_tuple: bool, module: nn.Module) -> fx.Graph:
+    """Parameters as attributes in place of inputs, and the parts of a flow as those of one input.
+
+    Tensors that the forward pass makes of plain values become attributes of ``module``.
+    """
+    holder = type(module).__name__
     signature = program.graph_signature
     if any(spec.kind is not OutputKind.USER_OUTPUT for spec in signature.output_specs):
         raise InexpressibleError(holder, "its forward changes its own buffers")
@@ -55,8 +59,12 @@ def _one_input(program: Any, is_tuple: bool, holder: str) -> fx.Graph:
                 n_inputs += 1
             elif spec.kind in (InputKind.PARAMETER, InputKind.BUFFER):
                 known[node] = graph.get_attr(spec.target)
+            elif spec.kind is InputKind.CONSTANT_TENSOR:
+                name = f"{CONSTANT}{sum(n.startswith(CONSTANT) for n in vars(module))}"
+                setattr(module, name, program.constants[spec.target])
+                known[node] = graph.get_attr(name)
             else:
-                raise InexpressibleError(holder, f"its forward uses `{spec.target}`, a tensor that is no part of it")
+                raise InexpressibleError(holder, f"its forward uses `{spec.target}`, which is no tensor")
         elif node.op == "output":
             found = tuple(known[part] for part in node.args[0])
             graph.output(found if program.call_spec.out_spec.type is tuple else found[0])

@@ -9,7 +9,19 @@ from torch import nn
 from taskgroup.core.text import printable
 
 WIDTH = 120
-_RESERVED = {*dir(nn.Module()), *keyword.kwlist, "heads", "rows", "torch", "nn", "F", "math", "joined", "parted"}
+_RESERVED = {
+    *dir(nn.Module()),
+    *keyword.kwlist,
+    "heads",
+    "rows",
+    "self",
+    "torch",
+    "nn",
+    "F",
+    "math",
+    "joined",
+    "parted",
+}
 
 
 class Names:

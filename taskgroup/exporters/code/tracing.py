@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import fx, nn
 
-from taskgroup.exporters.code.errors import InexpressibleError
+from taskgroup.exporters.code.errors import InexpressibleError, first_line
 
 
 def trace(
@@ -28,8 +28,7 @@ def trace(
     try:
         return _Tracer(inputs, given, leaf).trace(module)
     except Exception as error:  # forward is the user's: it may raise anything when it meets a stand-in
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise InexpressibleError(type(module).__name__, f"its forward cannot be traced: {said[0]}") from error
+        raise InexpressibleError(type(module).__name__, f"its forward cannot be traced: {first_line(error)}") from error
 
 
 def arguments(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,11 +59,16 @@ class _Tracer(fx.Tracer):
     proxy_buffer_attributes = True  # else buffers would become constants
 
     def __init__(self, inputs: Sequence[str], given: Mapping[str, Any], leaf: Callable[[nn.Module], bool]) -> None:
-        super().__init__(param_shapes_constant=True)
+        super().__init__()
         self._inputs, self._given, self._leaf = inputs, given, leaf
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return self._leaf(m)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        """Parameters have known shapes, which forward passes may ask for; fx knows no such stand-in for buffers."""
+        self.param_shapes_constant = isinstance(attr_val, nn.Parameter)
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
         """Placeholders for the open arguments alone; the others have their values."""

@@ -115,31 +115,33 @@ class Writer:
     def _part(self, stage: int, name: str, module: nn.Module, run: tuple[Flow, Flow], entry: Any = None) -> str:
         """A new attribute that is made like ``module``; ``run`` is what it was given and what it gave.
 
-        Copies of a stage are made alike, but for an adapter (``entry``).
+        Copies of a stage are made alike, but for an adapter (``entry``) and hooks of the user's.
         """
         part = self._names.take(name)
-        if (stage, entry) not in self._expressions:
-            self._expressions[stage, entry] = self._expression(stage, module, *run)
-        self._add(part, module, f"self.{part} = {self._expressions[stage, entry]}")
+        kind = (stage, entry, any(p._forward_hooks or p._forward_pre_hooks for p in module.modules()))
+        if kind not in self._expressions:
+            self._expressions[kind] = self._expression(stage, module, *run)
+        self._add(part, module, f"self.{part} = {self._expressions[kind]}")
         return part
 
     def _expression(self, stage: int, module: nn.Module, rows: Flow, expected: Flow) -> str:
         """Source that makes ``module``: read where that gives what it gave, else of the operations it ran."""
         name = self._network.architecture.topology.stages[stage]
+        before = self.classes.saved()
         try:
-            found = self.classes.expression(module, class_name(name, f"Stage{stage}"))
+            found = self.classes.read(module, class_name(name, f"Stage{stage}"))
             if gives("\n\n".join(self.classes.sources.values()), found, module, rows, expected):
                 return found
-            reason = InexpressibleError(type(module).__name__, "its forward, when traced, gives something else")
+            reason = f"`{type(module).__name__}`: its forward, when traced, gives something else"
         except InexpressibleError as error:
-            reason = error
+            reason = str(error)
+        self.classes.restore(before)
         try:
             return self.classes.run(module, rows)
-        except InexpressibleError:
+        except InexpressibleError as error:
             raise InputError(
-                f"{self._format}: stage `{name}` cannot be written as Python code: {reason}; torch-export and onnx run "
-                "the network instead of reading it"
-            ) from reason
+                f"{self._format}: stage `{name}` cannot be written as Python code: {reason}; {error.reason}"
+            ) from error
 
     def _add(self, part: str, module: nn.Module, line: str) -> None:
         self.parts[part] = module
@@ -156,7 +158,7 @@ class Writer:
         for k, task in enumerate(self._network.tasks):
             head = self._network.heads[k]
             self.parts[f"heads.{k}"] = head
-            self.init.append("    " + commented(f"{self.classes.expression(head)},", task.name, 12))
+            self.init.append("    " + commented(f"{self.classes.read(head)},", task.name, 12))
             features = ends[task.name].variable + "[0]" * ends[task.name].is_tuple
             line = f"{quoted(task.name)}: self.heads[{k}]({features}),"
             self.forward.append("    " + commented(line, _meaning(task), 12))

@@ -1,5 +1,6 @@
 """Splitting: the modules that the steps between two cuts make."""
 
+import copy
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -103,8 +104,10 @@ def _sequential(traced: Traced, steps: Sequence[fx.Node], source: Nodes, result:
         path = str(step.target)
         if path in seen and state_of(traced, step):
             return None
-        names = [step.name] if path in seen else path.split(".")
-        if not _add(chain, names, traced.root.get_submodule(path)):
+        part = traced.root.get_submodule(path)
+        if path in seen:  # a part of its own, which probes may hook by itself
+            path, part = step.name, copy.deepcopy(part)
+        if not _add(chain, path.split("."), part):
             return None
         seen.add(path)
         before = step

@@ -90,10 +90,8 @@ def trace(module: nn.Module, example: Flow, leaves: Leaves = ()) -> Traced:
 
 
 def _trace(module: nn.Module, example: Flow, leaves: Leaves, *, training: bool) -> Traced:
-    for_sharing = {id(t): t for t in itertools.chain(module.parameters(), module.buffers())}
-    root = copy.deepcopy(module, for_sharing).train(
-        training
-    )  # tracing leaves constants in it; the weights are the same
+    tensors = {id(t): t for t in itertools.chain(module.parameters(), module.buffers())}
+    root = copy.deepcopy(module, tensors).train(training)  # tracing puts constants into it; the weights are the same
     tracer = _Tracer(leaves, example)
     with seeded(example):
         before = torch.get_rng_state()
@@ -135,25 +133,13 @@ def _said(node: fx.Node | None) -> tuple[Any, ...]:
 
 def _check_outputs(module: nn.Module, graph: fx.GraphModule, example: Flow) -> None:
     for training in (False, True):
-        rows = [rows_for(example, training=training) for _ in range(2)]
-        original = in_mode(module, training=training)
-        expected = output_of(original, rows[0], training=training)
-        parts = (rows[1],) if isinstance(rows[1], Tensor) else rows[1]
-        found = output_of(_Parts(in_mode(graph, training=training)), tuple(parts), training=training)
+        expected, found = (
+            output_of(in_mode(one, training=training), rows_for(example, training=training), training=training)
+            for one in (module, graph)
+        )
         if not same(expected, found):
             mode = "training" if training else "evaluation"
             raise InputError(
                 f"trunk: the traced module should compute what the module computes, found other numbers in {mode} "
                 "mode; pass the paths of submodules that run one after the other to Trunk.cut"
             )
-
-
-class _Parts(nn.Module):
-    """Takes the parts of a flow as a graph does."""
-
-    def __init__(self, graph: nn.Module) -> None:
-        super().__init__()
-        self.graph = graph
-
-    def forward(self, *parts: Tensor) -> Any:
-        return self.graph(*parts)

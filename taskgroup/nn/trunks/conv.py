@@ -1,14 +1,14 @@
 """Small residual network for images."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from taskgroup.core.task import Frozen
+from taskgroup.core.task import Sparse
 from taskgroup.errors import InputError
-from taskgroup.nn.trunk import Trunk
+from taskgroup.nn.trunk import Norm, Trunk
 
 
 class ResidualBlock(nn.Module):
@@ -29,18 +29,22 @@ class ResidualBlock(nn.Module):
         return F.relu(inner + self.shortcut(x))
 
 
-class Conv(Frozen):
+class Conv(Sparse):
     """``stem``, then residual stages ``layer1 …``; each after the first halves the image; the last ends in the mean.
 
     Attributes:
         name: Its name in the table.
         width: Channels of the stem; doubled by every stage after the first.
         depth: Number of residual stages.
+        norm: Whose statistics batch normalization holds in a shared stage: those of all its tasks (``shared``), or
+            each task its own (``per_task``).
     """
 
+    later: ClassVar[frozenset[str]] = frozenset({"norm"})
     name: Literal["conv"] = "conv"
     width: int = Field(default=16, ge=1)
     depth: int = Field(default=3, ge=1)
+    norm: Norm = "shared"
 
     def build(self, rows: Tensor) -> Trunk:
         """The trunk for images of shape ``(batch, channels, height, width)``.
@@ -64,4 +68,4 @@ class Conv(Frozen):
             n_in = n_out
         last = f"layer{self.depth}"
         stages[last] = nn.Sequential(stages[last], nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        return Trunk(stages)
+        return Trunk(stages, norm=self.norm)
