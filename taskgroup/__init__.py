@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from taskgroup.pipeline.api import Plan as Plan
     from taskgroup.pipeline.api import measure as measure
     from taskgroup.pipeline.api import plan as plan
+    from taskgroup.pipeline.costing import cost_table as cost_table
     from taskgroup.pipeline.exporting import export as export
     from taskgroup.pipeline.grouping import group as group
     from taskgroup.problems.problem import Problem as Problem
@@ -39,6 +40,7 @@ _HOMES = {
     "Topology": "taskgroup.core.topology",
     "Trunk": "taskgroup.nn.trunk",
     "build": "taskgroup.nn.build",
+    "cost_table": "taskgroup.pipeline.costing",
     "fork": "taskgroup.nn.surgery",
     "export": "taskgroup.pipeline.exporting",
     "group": "taskgroup.pipeline.grouping",
@@ -60,6 +62,7 @@ __all__ = [
     "Topology",
     "Trunk",
     "build",
+    "cost_table",
     "fork",
     "group",
     "load_affinity",

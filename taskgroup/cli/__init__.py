@@ -12,6 +12,7 @@ import typer
 
 from taskgroup import __version__
 from taskgroup.cli import commands
+from taskgroup.cli.cost import cost
 from taskgroup.cli.grouping import group
 from taskgroup.cli.measuring import measure
 from taskgroup.errors import ConflictError, InputError, TaskgroupError
@@ -48,6 +49,7 @@ for command in (
     group,
     commands.show,
     commands.export,
+    cost,
     commands.init,
     commands.schema,
     commands.bench,

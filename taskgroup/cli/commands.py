@@ -85,9 +85,10 @@ def export(
 ) -> None:
     """Write a spec, or its trained network, in another format."""
     from taskgroup.pipeline import exporting
+    from taskgroup.pipeline.loading import read_spec
 
     if out is None and to in EXPORTERS.names:
-        typer.echo(exporting.spec_text(exporting.read_spec(spec), to), nl=False)
+        typer.echo(exporting.spec_text(read_spec(spec), to), nl=False)
         return
     if out is None and to in exporting.formats():
         raise InputError(f"export: {to} writes the network, not text; say where with --out")

@@ -1,22 +1,19 @@
 """What ``taskgroup group`` prints."""
 
 import itertools
-import sys
 from collections.abc import Iterator, Sequence
 
-from rich import box
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from taskgroup.cli.console import plain_console, plain_table
 from taskgroup.core.record import Chain, Proposal, Proposals
 from taskgroup.core.text import plural, printable
 from taskgroup.report.tables import partition, separation_words
 from taskgroup.report.text import DASH
 
-WIDTH = 100
-"""Columns where the output is no terminal."""
 N_SHOWN = 10
 """Lines of proposals, and pairs of a kind, that are printed."""
 SURE = 0.95
@@ -29,7 +26,7 @@ CAVEAT = (
 
 def show_proposals(found: Proposals, stage: str) -> None:
     """Print the recommendation first, then what it rests on."""
-    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False, emoji=False)
+    console = plain_console()
     assert found.recommended is not None, "made by this version"
     head = "All together" if len(found.recommended) == 1 else plural(len(found.recommended), "group")
     tasks = plural(len(found.recommended.tasks), "task")
@@ -62,16 +59,9 @@ def _section(console: Console, title: str, lines: Sequence[str] | Iterator[str])
         _print(console, line)
 
 
-def _table(*columns: str, right: Sequence[int] = ()) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=True, show_edge=False)
-    for k, name in enumerate(columns):
-        table.add_column(name, justify="right" if k in right else "left", overflow="fold", no_wrap=k in right)
-    return table
-
-
 def _counts(found: Proposals) -> Table:
     """Empty where there is one number of groups."""
-    table = _table("groups", "silhouette", "eigengap", "stability", "separation (SE)", right=range(5))
+    table = plain_table("groups", "silhouette", "eigengap", "stability", "separation (SE)", right=range(5))
     for row in found.counts if len(found.counts) > 1 else ():
         separation = separation_words(row.separation)
         cells = (_signed(row.silhouette), _plain(row.eigengap), _plain(row.stability), separation)
@@ -81,7 +71,7 @@ def _counts(found: Proposals) -> Table:
 
 
 def _proposals(found: Proposals) -> Table:
-    table = _table("groups", "tasks", "stability", "silhouette", "source", right=(0, 2, 3))
+    table = plain_table("groups", "tasks", "stability", "silhouette", "source", right=(0, 2, 3))
     for k, p in enumerate(found.proposals):
         if k >= N_SHOWN and not _own(p):
             continue

@@ -4,7 +4,7 @@ import contextlib
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,10 +15,9 @@ from torch.export import Dim, ExportedProgram
 from taskgroup.errors import InputError
 from taskgroup.exporters.code.errors import first_line
 from taskgroup.exporters.code.running import difference
-from taskgroup.nn.flow import Flow, hidden
+from taskgroup.nn.flow import Flow, hidden, joined, with_hidden
 from taskgroup.nn.network import SharedNetwork
 from taskgroup.nn.routes import Step, route
-from taskgroup.nn.running import Run
 
 
 class Inference(nn.Module):
@@ -36,18 +35,29 @@ class Inference(nn.Module):
 
     def forward(self, rows: Flow) -> dict[str, Tensor]:
         """Task → output."""
-        streams: list[Any] = [rows]
+        streams: list[Flow] = [rows]
         for stage, steps in enumerate(self._plan.stages):
-            streams = [flow for step in steps for flow in self._run(stage, step)(streams)]
+            streams = [flow for step in steps for flow in self._run(stage, step, streams)]
         ends = {task: hidden(streams[self._plan.ends[task]]) for task in self._tasks}
         return {task: self.heads[str(k)](ends[task]) for k, task in enumerate(self._tasks)}
 
-    def _run(self, stage: int, step: Step) -> Run:
+    def _run(self, stage: int, step: Step, streams: Sequence[Flow]) -> list[Flow]:
         copies, adapters, bodies = (
             cast("nn.ModuleList", part[stage]) for part in (self.stages, self.adapters, self.bodies)
         )
         module = copies[step.copy] if step.body is None else bodies[step.body]
-        return Run(module, step.inputs, tuple((k, None if a is None else adapters[a]) for k, a in step.outputs))
+        incoming = [streams[k] for k in step.inputs]
+        found = [module(incoming[0])] if len(incoming) == 1 else _apart(module(joined(incoming)), len(incoming))
+        return [
+            found[k] if a is None else with_hidden(found[k], adapters[a](hidden(found[k]))) for k, a in step.outputs
+        ]
+
+
+def _apart(flow: Flow, n: int) -> list[Flow]:
+    """``n`` batches of one size, which stays open: asking for it as a number would fix it in the trace."""
+    if isinstance(flow, tuple):
+        return list(zip(*(part.unflatten(0, (n, -1)).unbind() for part in flow), strict=True))  # type: ignore[no-untyped-call]
+    return list(flow.unflatten(0, (n, -1)).unbind())  # type: ignore[no-untyped-call]
 
 
 def any_batch(rows: Flow) -> Any:
@@ -74,7 +84,7 @@ def exported_program(format: str, network: SharedNetwork, rows: Flow) -> Exporte
             )
     except Exception as error:  # a user's forward, and torch's tracing of it, may raise anything
         raise InputError(
-            f"{format}: torch.export should be able to run the trunk for batches of any size, found: {first_line(error)}"
+            f"{format}: torch.export should run the trunk for batches of any size, found: {first_line(error)}"
         ) from error
 
 

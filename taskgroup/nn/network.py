@@ -1,7 +1,7 @@
 """The network that a topology makes of a trunk."""
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,11 +14,12 @@ from taskgroup.core.spec import Architecture
 from taskgroup.core.table import did_you_mean
 from taskgroup.core.task import TaskSet
 from taskgroup.errors import InputError
-from taskgroup.nn.flow import Flow, hidden, joined, n_rows
+from taskgroup.nn.flow import Flow
 from taskgroup.nn.heads import build_head
+from taskgroup.nn.own_rows import OwnRows
 from taskgroup.nn.reading import Readers
 from taskgroup.nn.routes import Body, Place, bodies, places, route
-from taskgroup.nn.running import Runner, flow_of
+from taskgroup.nn.running import Runner
 from taskgroup.nn.sites import own_norm
 from taskgroup.nn.trunk import Trunk
 from taskgroup.training.probe import Tower
@@ -52,6 +53,7 @@ class SharedNetwork(nn.Module):
         bodies: Modules that run in place of a copy for some of its tasks, and share its parameters
             (:func:`taskgroup.nn.routes.bodies`).
         heads: In the order of ``heads_info``.
+        branched: Whether anything below the heads serves some of the tasks only.
         together: Whether sibling copies of a stage run as one where that is faster; the same up to rounding.
     """
 
@@ -83,10 +85,14 @@ class SharedNetwork(nn.Module):
         self.heads = nn.ModuleList(
             build_head(tasks[head.task], width, architecture.head_size, seed) for head in self.heads_info
         )
+        extras = [part for parts in (*self.adapters, *self.bodies) for part in parts.children()]
+        self.branched = bool(extras) or any(len(topology.groups(s)) > 1 for s in range(len(self.stages)))
         self.together = True
         self._names = tasks.names
-        self._runners: dict[tuple[tuple[str, ...], bool], Runner] = {}
+        self._runners: dict[tuple[str, ...], Runner] = {}
+        self._own_rows: OwnRows | None = None
         self._plans: dict[tuple[tuple[str, ...], bool], tuple[Runner, Readers]] = {}
+        self._plan(self._names, helpers=False)  # now, since torch.compile cannot trace how a plan is made
         self.register_state_dict_post_hook(_leave_out_shared)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_pre_hook(_put_back_shared)  # type: ignore[no-untyped-call]
 
@@ -129,18 +135,11 @@ class SharedNetwork(nn.Module):
         """Outputs of heads that have rows of their own; heads along one path run through it in one batch."""
         names = tuple(head.name for head in self.heads_info)
         wanted = self._known(tuple(rows) if tasks is None else tasks, names, "rows" if tasks is None else "tasks")
-        heads = [(place, head) for place, head in enumerate(self.heads_info) if head.name in wanted]
-        along: dict[str, list[tuple[int, str]]] = {}
-        for place, head in heads:
-            along.setdefault(head.along, []).append((place, head.name))
-        run = self._runner(tuple(along), own_rows=True)
-        streams = run([joined([rows[name] for _, name in group]) for group in along.values()], together=self.together)
-        outputs: dict[str, Any] = dict.fromkeys(head.name for _, head in heads)
-        for path, group in along.items():
-            parts = torch.split(hidden(flow_of(streams[run.ends[path]])), [n_rows(rows[name]) for _, name in group])
-            for (place, name), part in zip(group, parts, strict=True):
-                outputs[name] = self.heads[place](part)
-        return outputs
+        if self._own_rows is None:
+            plan = route(self.architecture, self.tasks.names, own_norm=self.own_norm, own_rows=True)
+            heads = {info.name: (info.along, head) for info, head in zip(self.heads_info, self.heads, strict=True)}
+            self._own_rows = OwnRows(plan, self.tasks.names, self.stages, self.adapters, self.bodies, heads)
+        return self._own_rows({name: rows[name] for name in names if name in wanted}, together=self.together)
 
     def _known(self, wanted: Sequence[str], names: tuple[str, ...], what: str) -> tuple[str, ...]:
         unknown = [t for t in dict.fromkeys(wanted) if t not in names]
@@ -150,18 +149,17 @@ class SharedNetwork(nn.Module):
             )
         return tuple(wanted)
 
-    def _runner(self, tasks: tuple[str, ...], *, own_rows: bool) -> Runner:
-        key = (tasks, own_rows)
-        if key not in self._runners:
-            plan = route(self.architecture, tasks, own_norm=self.own_norm, own_rows=own_rows)
-            self._runners[key] = Runner(plan, self.stages, self.adapters, self.bodies)
-        return self._runners[key]
+    def _runner(self, tasks: tuple[str, ...]) -> Runner:
+        if tasks not in self._runners:
+            plan = route(self.architecture, tasks, own_norm=self.own_norm)
+            self._runners[tasks] = Runner(plan, self.stages, self.adapters, self.bodies)
+        return self._runners[tasks]
 
     def _plan(self, tasks: tuple[str, ...], *, helpers: bool) -> tuple[Runner, Readers]:
         """What runs and reads for tasks that share their rows."""
         key = (tasks, helpers)
         if key not in self._plans:
-            runner = self._runner(tasks, own_rows=False)
+            runner = self._runner(tasks)
             found = {
                 info.name: (runner.ends[info.along], head)
                 for info, head in zip(self.heads_info, self.heads, strict=True)
@@ -172,7 +170,7 @@ class SharedNetwork(nn.Module):
 
     def runs_together(self, rows: Flow) -> bool:
         """Whether sibling copies run as one on ``rows``."""
-        runner = self._runner(self.tasks.names, own_rows=False)
+        runner = self._runner(self.tasks.names)
         with torch.no_grad():
             return self.together and runner.finds_siblings([rows])
 
@@ -185,6 +183,19 @@ class SharedNetwork(nn.Module):
                 copies = self.copies(module.stage)
                 shared[name] += [p for p in copies[module.copy].parameters() if p.requires_grad]
         return shared
+
+    def idle(self, tasks: Collection[str]) -> Iterator[nn.Parameter]:
+        """Parameters that nothing but outputs for ``tasks`` would train, helpers' outputs among them."""
+        lively = {head.along for head in self.heads_info if head.task not in tasks}
+        for s, adapters in enumerate(self.adapters):
+            served = [*self.architecture.topology.groups(s), *(place.tasks for place in places(self.architecture, s))]
+            modules = [*self.copies(s), *cast("nn.ModuleList", adapters)]
+            for module, group in zip(modules, served, strict=True):
+                if lively.isdisjoint(group):
+                    yield from module.parameters()
+        for info, head in zip(self.heads_info, self.heads, strict=True):
+            if info.task in tasks:
+                yield from head.parameters()
 
     def adapter_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters of all adapters."""

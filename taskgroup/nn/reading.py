@@ -1,8 +1,6 @@
 """Reading: outputs of heads from the last streams of a route."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import cast
 
 import torch
@@ -17,7 +15,6 @@ FEWEST_HEADS = 4
 """Linear heads on one stream are computed as one matrix from this number on."""
 
 
-@dataclass(frozen=True)
 class Reader:
     """The heads on one stream.
 
@@ -27,13 +24,9 @@ class Reader:
         heads: One a name.
     """
 
-    stream: int
-    names: tuple[str, ...]
-    heads: tuple[nn.Module, ...]
-
-    @cached_property
-    def _joined(self) -> bool:
-        return len(self.heads) >= FEWEST_HEADS and all(isinstance(head, nn.Linear) for head in self.heads)
+    def __init__(self, stream: int, names: tuple[str, ...], heads: tuple[nn.Module, ...]) -> None:
+        self.stream, self.names, self.heads = stream, names, heads
+        self._joined = len(heads) >= FEWEST_HEADS and all(isinstance(head, nn.Linear) for head in heads)
 
     def __call__(self, features: Tensor) -> Sequence[Tensor]:
         """Their outputs; linear ones as one matrix: hundreds of tasks cost little more than one."""

@@ -109,11 +109,7 @@ class Runner:
 
     def __init__(self, route: Route, stages: nn.ModuleList, adapters: nn.ModuleList, bodies: nn.ModuleList) -> None:
         self.ends = route.ends
-        self._stages: list[tuple[list[Run], list[Group]]] = []
-        for steps, *parts in zip(route.stages, stages, adapters, bodies, strict=True):
-            if steps:
-                runs = [_run(step, *(list(cast("nn.ModuleList", part)) for part in parts)) for step in steps]
-                self._stages.append((runs, _groups(steps, runs)))
+        self._stages = runs_of(route, stages, adapters, bodies)
         self._plain = [_plain(runs) for runs, _ in self._stages]
 
     def __call__(self, streams: Sequence[Stream], *, together: bool) -> Sequence[Stream]:
@@ -146,6 +142,18 @@ def _through(runs: Sequence[Run], groups: Sequence[Group], streams: Sequence[Str
     return [
         stream for run, done in zip(runs, found, strict=True) for stream in (run(streams) if done is None else done)
     ]
+
+
+def runs_of(
+    route: Route, stages: nn.ModuleList, adapters: nn.ModuleList, bodies: nn.ModuleList
+) -> list[tuple[list[Run], list[Group]]]:
+    """Runs of every stage that has any, and which of them may be done together."""
+    found = []
+    for steps, *parts in zip(route.stages, stages, adapters, bodies, strict=True):
+        if steps:
+            runs = [_run(step, *(list(cast("nn.ModuleList", part)) for part in parts)) for step in steps]
+            found.append((runs, _groups(steps, runs)))
+    return found
 
 
 def _run(step: Step, copies: list[nn.Module], adapters: list[nn.Module], bodies: list[nn.Module]) -> Run:

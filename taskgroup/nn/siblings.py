@@ -7,8 +7,6 @@ made of the layers in ``LAYERS`` can be run so.
 
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal, cast
 
 import torch
@@ -18,17 +16,21 @@ from torch.nn import functional as F
 Layout = Literal["common", "stacked", "channels"]
 
 
-@dataclass(frozen=True)
 class Wide:
     """Activations of ``k`` copies together; ``common`` while they are still the same for all."""
 
-    tensor: Tensor
-    layout: Layout
-    k: int
+    def __init__(self, tensor: Tensor, layout: Layout, k: int) -> None:
+        self.tensor, self.layout, self.k = tensor, layout, k
+        self._parts: Sequence[Tensor] = ()  # no cached_property: torch.compile cannot trace its lock
 
-    @cached_property
+    @property
     def parts(self) -> Sequence[Tensor]:
         """One tensor a copy."""
+        if not self._parts:
+            self._parts = self._apart()
+        return self._parts
+
+    def _apart(self) -> Sequence[Tensor]:
         if self.layout == "common":
             return [self.tensor] * self.k
         return self.tensor.mT.unbind(0) if self.layout == "stacked" else self.tensor.chunk(self.k, 1)
@@ -142,12 +144,13 @@ class Siblings:
         self.widest = max((m.in_features * m.out_features for m in linear), default=0)
         self.maps = any(isinstance(m, nn.Conv2d) for m in copies[0].modules())
 
-    def __call__(self, x: Wide) -> Wide:
-        """Run them all."""
+    def __call__(self, x: Wide, chosen: Sequence[int] | None = None) -> Wide:
+        """Run them all, or those ``chosen`` by position."""
         values = {self._first: x}
         for name, inputs, layered, layers, target in self._program:
             given = [values[i] for i in inputs]
-            values[name] = layered(layers, given[0]) if layered else _function(target, given)
+            own = layers if chosen is None else [layers[k] for k in chosen if layers]
+            values[name] = layered(own, given[0]) if layered else _function(target, given)
         return values[self._last]
 
     @property

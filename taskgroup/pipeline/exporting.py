@@ -1,8 +1,5 @@
 """Export: a spec, or the network that it describes, in another format."""
 
-import importlib
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +7,8 @@ from typing import TYPE_CHECKING
 from taskgroup.core.spec import Spec
 from taskgroup.core.table import did_you_mean
 from taskgroup.errors import InputError
-from taskgroup.exporters import EXPORTERS, NETWORK_EXPORTERS, load_spec
+from taskgroup.exporters import EXPORTERS, NETWORK_EXPORTERS
+from taskgroup.pipeline.loading import find_trunk, inputs_of, read_spec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,12 +75,7 @@ def export(
     if source.resolve() in (path.resolve(), path.with_suffix(".safetensors").resolve()):
         raise InputError(f"{path}: would be written over the network's own weights, {source}; give another --out")
     network = _network(found, place, trunk, source)
-    return write_network(found, network, _rows(found, place), to, path)
-
-
-def read_spec(place: Path) -> Spec:
-    """The spec in a file, or of a job in a folder."""
-    return load_spec(place / "spec.yaml" if place.is_dir() else place)
+    return write_network(found, network, inputs_of(found, place, N_ROWS), to, path)
 
 
 def write_network(spec: Spec, network: "SharedNetwork", rows: "Tensor", to: str, path: Path) -> tuple[Path, ...]:
@@ -119,63 +112,7 @@ def _network(spec: Spec, place: Path | None, trunk: "Trunk | str | None", weight
     from taskgroup.nn.build import build
     from taskgroup.nn.weights import load_weights
 
-    if isinstance(trunk, str):
-        trunk = _trunk_of(trunk)
-    if trunk is None:
-        trunk = _own_trunk(place)
-    return load_weights(build(spec, trunk), weights)
-
-
-def _own_trunk(place: Path | None) -> "Trunk | None":
-    """The trunk of a job whose problem is a Python function; None for others."""
-    from taskgroup.pipeline.folder import Folder
-    from taskgroup.pipeline.prepared import load_prepared
-
-    description = None if place is None else place / "data" / "problem.json"
-    if place is None or description is None or not description.is_file():
-        return None
-    is_python = bool(json.loads(description.read_text(encoding="utf-8"))["python"])
-    return load_prepared(Folder(place)).trunk if is_python else None
-
-
-def _trunk_of(target: str) -> "Trunk":
-    """What ``module:function`` gives."""
-    from taskgroup.nn.trunk import Trunk
-
-    name, colon, attribute = target.partition(":")
-    if not colon or not name or not attribute:
-        raise InputError(f"trunk: should read `module:function`, found `{target}`")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        made = getattr(importlib.import_module(name), attribute)()
-    except Exception as error:  # a user's module may raise anything
-        raise InputError(f"trunk: {target} raised {type(error).__name__}: {error}") from error
-    finally:
-        sys.path.remove(str(Path.cwd()))
-    if not isinstance(made, Trunk):
-        raise InputError(f"trunk: {target} should return a taskgroup.Trunk, found {type(made).__name__}")
-    return made
-
-
-def _rows(spec: Spec, place: Path | None) -> "Tensor":
-    """Some inputs: of a job its own, else random ones."""
-    import torch
-
-    from taskgroup.nn.build import example_rows
-    from taskgroup.pipeline.prepared import read_rows
-
-    if place is not None and (place / "data" / "val.npz").is_file():
-        return read_rows(place / "data" / "val.npz").inputs[:N_ROWS]
-    rows = example_rows(spec, N_ROWS)
-    generator = torch.Generator().manual_seed(0)
-    if rows.dtype == torch.int64:
-        return torch.randint(0, _n_tokens(spec), rows.shape, generator=generator)
-    return torch.randn(rows.shape, generator=generator)
-
-
-def _n_tokens(spec: Spec) -> int:
-    found = spec.trunk.options.get("n_tokens")
-    return found if isinstance(found, int) and found > 0 else 2
+    return load_weights(build(spec, find_trunk(place, trunk)), weights)
 
 
 def export_all(job: "Prepared", spec: Spec, weights: Path, folder: Path, names: Sequence[str]) -> list[str]:

@@ -19,25 +19,43 @@ class Rows:
         inputs: Shape ``(N, ...)``.
         labels: Shape ``(N, T)``, float32; NaN where missing.
         whole: For each task whether every row has its label, shape ``(T,)``.
+        owner: Where tasks have rows of their own, that is no row has labels of two of several: column of each row's
+            label, T where it has none, shape ``(N,)``; else None.
     """
 
     inputs: Tensor
     labels: Tensor
     whole: tuple[bool, ...]
+    owner: Tensor | None = None
 
     @classmethod
     def of(cls, inputs: NDArray[np.generic], labels: NDArray[np.float64]) -> "Rows":
         """Rows from arrays; floats become float32, ids int64."""
         kept = torch.as_tensor(np.ascontiguousarray(inputs))
-        whole = tuple(not bool(np.isnan(column).any()) for column in labels.T)
-        return cls(kept if kept.dtype == torch.int64 else kept.float(), torch.as_tensor(labels).float(), whole)
+        known = ~np.isnan(labels)
+        whole = tuple(bool(column.all()) for column in known.T)
+        owner = None
+        if len(whole) > 1 and bool((known.sum(axis=1) <= 1).all()):
+            owner = torch.as_tensor(np.where(known.any(axis=1), known.argmax(axis=1), len(whole)))
+        return cls(kept if kept.dtype == torch.int64 else kept.float(), torch.as_tensor(labels).float(), whole, owner)
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def pick(self, index: Tensor) -> "Rows":
         """The rows at ``index``."""
-        return Rows(self.inputs[index], self.labels[index], self.whole)
+        owner = None if self.owner is None else self.owner[index]
+        return Rows(self.inputs[index], self.labels[index], self.whole, owner)
+
+    def by_task(self) -> dict[int, tuple[Tensor, Tensor]]:
+        """Column → inputs and labels, shape ``(n,)``, of the rows that it owns; tasks without rows are left out."""
+        assert self.owner is not None, "tasks share their rows"
+        n_tasks = self.labels.shape[1]
+        sizes = torch.bincount(self.owner, minlength=n_tasks + 1)[:n_tasks].tolist()
+        order = self.owner.argsort(stable=True)[: sum(sizes)]
+        inputs = torch.split(self.inputs[order], sizes)
+        labels = torch.split(self.labels[order, self.owner[order]], sizes)
+        return {k: (inputs[k], labels[k]) for k in range(n_tasks) if sizes[k]}
 
 
 def batches(rows: Rows, batch_size: int, n_batches: int, seed: int) -> Iterator[Rows]:

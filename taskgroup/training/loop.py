@@ -11,7 +11,7 @@ from taskgroup.core.seeds import derive_seed
 from taskgroup.core.task import TaskSet
 from taskgroup.core.trial import Check, TrainOptions
 from taskgroup.training.data import Rows, batches
-from taskgroup.training.losses import head_losses
+from taskgroup.training.losses import head_losses, own_rows_loss
 from taskgroup.training.metrics import errors_on
 from taskgroup.training.model import MultiTaskModel
 from taskgroup.training.staged import Phases
@@ -46,8 +46,12 @@ class Trained:
 def total_loss(model: MultiTaskModel, tasks: TaskSet, batch: Rows) -> Tensor:
     """Weighted sum over all heads of the mean loss of their labelled rows; heads without labels are left out.
 
-    A batch without any label trains nothing: its loss is a zero that depends on no parameter.
+    Where tasks have rows of their own, these run along their own paths only; where there are no paths to tell apart,
+    one pass over all rows is the same and cheaper. A batch without any label trains nothing: its loss is a zero that
+    depends on no parameter.
     """
+    if batch.owner is not None and model.branched:
+        return _apart(model, tasks, batch)
     outputs = model(batch.inputs, helpers=True)
     silent = _unlabelled(batch)
     known = {t.name: (t, k) for k, t in enumerate(tasks) if not silent[k]}
@@ -56,6 +60,20 @@ def total_loss(model: MultiTaskModel, tasks: TaskSet, batch: Rows) -> Tensor:
         return torch.zeros((), requires_grad=True)
     losses = head_losses([known[head.task] for head in heads], [outputs[head.name] for head in heads], batch)
     return losses @ torch.tensor([known[head.task][0].weight for head in heads])
+
+
+def _apart(model: MultiTaskModel, tasks: TaskSet, batch: Rows) -> Tensor:
+    """The loss of tasks with rows of their own."""
+    rows = {tasks.names[k]: found for k, found in batch.by_task().items()}
+    heads = [head for head in model.heads_info if head.task in rows]
+    if not heads:
+        return torch.zeros((), requires_grad=True)
+    outputs = model({head.name: rows[head.task][0] for head in heads})
+    return own_rows_loss(
+        [tasks[head.task] for head in heads],
+        [outputs[head.name] for head in heads],
+        [rows[head.task][1] for head in heads],
+    )
 
 
 def train(
@@ -123,14 +141,10 @@ def _unlabelled(batch: Rows) -> list[bool]:
 
 
 def _spare_unlabelled(model: MultiTaskModel, tasks: TaskSet, batch: Rows) -> None:
-    """Heads without labels in the batch stay as they are, however the network computes its heads."""
+    """What serves only tasks without labels in the batch stays as it is, however the network computes it."""
     lost = {task for task, silent in zip(tasks.names, _unlabelled(batch), strict=True) if silent}
-    if not lost:
-        return
-    for info, head in zip(model.heads_info, model.heads, strict=True):
-        if info.task in lost:
-            for parameter in head.parameters():
-                parameter.grad = None
+    for parameter in model.idle(lost) if lost else ():
+        parameter.grad = None
 
 
 def _finite_errors(

@@ -30,9 +30,7 @@ def head_losses(heads: Sequence[tuple[Task, int]], outputs: Sequence[Tensor], ba
         outputs: Shape ``(batch, n_outputs)`` each.
         batch: With the labels, NaN where missing.
     """
-    groups: dict[str, list[int]] = {}
-    for place, (task, _) in enumerate(heads):
-        groups.setdefault(str(task.loss) if task.n_outputs == 1 else f"alone {place}", []).append(place)
+    groups = _grouped([task for task, _ in heads])
     found = [
         _together(loss, [heads[p][1] for p in places], [outputs[p] for p in places], batch)
         for loss, places in groups.items()
@@ -40,6 +38,37 @@ def head_losses(heads: Sequence[tuple[Task, int]], outputs: Sequence[Tensor], ba
     order = [place for places in groups.values() for place in places]
     losses = torch.cat(found)
     return losses if order == sorted(order) else losses[torch.tensor(order).argsort()]
+
+
+def own_rows_loss(heads: Sequence[Task], outputs: Sequence[Tensor], labels: Sequence[Tensor]) -> Tensor:
+    """Sum over heads, each with rows of its own, of the task's weight times its mean loss.
+
+    Args:
+        heads: Their tasks.
+        outputs: Shape ``(n, n_outputs)`` each, with n of its own.
+        labels: Shape ``(n,)`` each, none missing.
+    """
+    total = torch.zeros(())
+    for loss, places in _grouped(heads).items():
+        if loss.startswith("alone"):
+            (place,) = places
+            total = total + heads[place].weight * _classes(outputs[place], labels[place], whole=True)
+            continue
+        sizes = [len(labels[p]) for p in places]
+        shares = torch.tensor([heads[p].weight / n for p, n in zip(places, sizes, strict=True) for _ in range(n)])
+        values = elementwise(
+            loss, torch.cat([outputs[p] for p in places]), torch.cat([labels[p] for p in places])[:, None]
+        )
+        total = total + (values[:, 0] * shares).sum()
+    return total
+
+
+def _grouped(heads: Sequence[Task]) -> dict[str, list[int]]:
+    """Places of the heads that can be computed as one, by loss; those with several outputs are alone."""
+    groups: dict[str, list[int]] = {}
+    for place, task in enumerate(heads):
+        groups.setdefault(str(task.loss) if task.n_outputs == 1 else f"alone {place}", []).append(place)
+    return groups
 
 
 def _together(loss: str, columns: list[int], outputs: list[Tensor], batch: Rows) -> Tensor:

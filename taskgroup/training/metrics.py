@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from taskgroup.core.task import Task, TaskSet
 from taskgroup.training.data import Rows
@@ -59,10 +60,27 @@ def _regression_error(task: Task, predicted: Array, labels: Array) -> float:
 
 @torch.no_grad()
 def errors_on(model: MultiTaskModel, tasks: TaskSet, rows: Rows, chunk: int = 4096) -> dict[str, float]:
-    """Every task's error on ``rows``, in evaluation mode; training mode is switched back on."""
+    """Every task's error on ``rows``, in evaluation mode; training mode is switched back on.
+
+    Rows that tasks have of their own run along their own paths only, where the model has any.
+    """
     model.eval()
-    parts = [model(part) for part in torch.split(rows.inputs, chunk)]
+    if rows.owner is not None and model.branched:
+        found = [_on_own_rows(model, tasks, rows.pick(part)) for part in torch.arange(len(rows)).split(chunk)]
+        outputs = {t: torch.cat([o[t] for o, _ in found]) for t in tasks.names}
+        labels = {t: torch.cat([own[t] for _, own in found]) for t in tasks.names}
+    else:
+        parts = [model(part) for part in torch.split(rows.inputs, chunk)]
+        outputs = {t: torch.cat([p[t] for p in parts]) for t in tasks.names}
+        labels = dict(zip(tasks.names, rows.labels.unbind(dim=1), strict=True))
     model.train()
-    outputs = {t: torch.cat([p[t] for p in parts]).double().numpy() for t in tasks.names}
-    labels = rows.labels.double().numpy()
-    return {task.name: task_error(task, outputs[task.name], labels[:, k]) for k, task in enumerate(tasks)}
+    return {t.name: task_error(t, outputs[t.name].double().numpy(), labels[t.name].double().numpy()) for t in tasks}
+
+
+def _on_own_rows(model: MultiTaskModel, tasks: TaskSet, rows: Rows) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Outputs and labels of every task's own rows."""
+    own = {tasks.names[k]: found for k, found in rows.by_task().items()}
+    outputs = {t.name: torch.zeros(0, t.n_outputs) for t in tasks}
+    labels = {t.name: torch.zeros(0) for t in tasks}
+    outputs |= model({t: inputs for t, (inputs, _) in own.items()})
+    return outputs, labels | {t: known for t, (_, known) in own.items()}

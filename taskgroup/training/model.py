@@ -1,6 +1,6 @@
 """What the loop asks of a network."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -33,8 +33,20 @@ class MultiTaskModel(Protocol):
         """Modules of the outputs, in the order of ``heads_info``."""
         ...
 
-    def __call__(self, rows: Tensor, *, helpers: bool = False) -> dict[str, Tensor]:
-        """Outputs by name; with ``helpers`` all of ``heads_info``."""
+    @property
+    def branched(self) -> bool:
+        """Whether anything below the heads serves some of the tasks only."""
+        ...
+
+    def __call__(self, rows: Tensor | Mapping[str, Tensor], *, helpers: bool = False) -> dict[str, Tensor]:
+        """Outputs by name; with ``helpers`` all of ``heads_info``.
+
+        Where it is branched, ``rows`` may also be the rows of each output, by name; others are not computed.
+        """
+        ...
+
+    def idle(self, tasks: Collection[str]) -> Iterator[nn.Parameter]:
+        """Parameters that nothing but outputs for ``tasks`` would train."""
         ...
 
     def parameters(self) -> Iterator[nn.Parameter]:

@@ -23,9 +23,9 @@ def test_drawing_of_a_small_topology() -> None:
 
 
 def test_only_shared_copies_with_a_size_have_adapters() -> None:
-    adapted = {n.id: n.lines for n in Drawing.of(make_spec().architecture).nodes if n.adapter}
+    adapted = {n.id: n.lines for n in Drawing.of(make_spec().architecture).nodes if n.adapters}
     assert adapted == {"s0_0": ("stem", "3 tasks", "+bottleneck 8 per branch")}
-    assert not any(n.adapter for n in Drawing.of(make_spec(("only",)).architecture).nodes)
+    assert not any(n.adapters for n in Drawing.of(make_spec(("only",)).architecture).nodes)
 
 
 def test_names_that_look_like_ids_stay_apart() -> None:
@@ -63,11 +63,10 @@ def test_graphml_reads_back_with_hostile_names() -> None:
     named = [printable(name) for name in HOSTILE]
     assert [graph.nodes[f"t{k}"]["name"] for k in range(len(HOSTILE))] == named
     assert json.loads(graph.nodes["s0_0"]["tasks"]) == named
-    assert graph.nodes["s0_0"] | {"adapter_kind": "bottleneck", "adapter_size": 8, "adapter_per": "branch"} == dict(
-        graph.nodes["s0_0"]
-    )
+    (adapter,) = json.loads(graph.nodes["s0_0"]["adapters"])
+    assert (adapter["kind"], adapter["size"], adapter["per"]) == ("bottleneck", 8, "branch")
     assert graph.nodes["s1_0"]["n_tasks"] == 1
-    assert "adapter_size" not in graph.nodes["s1_1"]
+    assert "adapters" not in graph.nodes["s1_1"]
 
 
 def test_graphml_keeps_a_helper_beside_a_tasks_own_edge() -> None:

@@ -1,6 +1,6 @@
 """Small models and rows for the tests of training."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,14 @@ class SmallModel(nn.Module):
             self.top = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Dropout(0.3))
             self.heads_info = [Named(t, t) for t in tasks.names] + [Named(h, h.split("@")[0]) for h in helpers]
             self.heads = nn.ModuleList(nn.Linear(6, tasks[h.task].n_outputs) for h in self.heads_info)
+
+        self.branched = False
+
+    def idle(self, tasks: Collection[str]) -> Iterator[nn.Parameter]:
+        """Heads."""
+        for info, head in zip(self.heads_info, self.heads, strict=True):
+            if info.task in tasks:
+                yield from head.parameters()
 
     def adapter_parameters(self) -> Iterator[nn.Parameter]:
         """None here."""

@@ -12,7 +12,7 @@ from taskgroup.exporters.code.aten import exported
 from taskgroup.exporters.code.errors import InexpressibleError
 from taskgroup.exporters.code.leaves import constructor
 from taskgroup.exporters.code.parts import CONSTANT, Parts
-from taskgroup.exporters.code.statements import Statements, both_modes
+from taskgroup.exporters.code.statements import Statements, both_modes, differing
 from taskgroup.exporters.code.tracing import arguments, trace
 from taskgroup.nn.flow import Flow
 
@@ -119,20 +119,9 @@ class Classes:
         def call(node: fx.Node, source: Callable[[Any], str]) -> str:
             return self._call(module, parts, node, source)
 
-        modes = {part: part.training for part in module.modules()}
-        found: list[Statements] = []
-        try:
-            for training in (False, True):
-                for name in [name for name in vars(module) if name.startswith(CONSTANT)]:
-                    delattr(module, name)  # of the trace before: names count from 0 again
-                graph = trace(module.train(training), inputs, given, leaf)
-                found.append(Statements(graph, call, parts.tensor, type(module).__name__))
-        except InexpressibleError:
-            if not found:
-                raise
-        finally:
-            for part, mode in modes.items():
-                part.training = mode
+        graphs = _both_graphs(module, inputs, given, leaf)
+        kept = differing(graphs)
+        found = [Statements(graph, call, parts.tensor, type(module).__name__, kept) for graph in graphs]
         lines = both_modes(found[0].lines, found[1].lines) if len(found) == 2 else None
         return self._added(module, parts, found[0].inputs, lines or found[0].lines, trains=lines is not None)
 
@@ -176,6 +165,26 @@ class Classes:
             self.names[body] = name
             self.sources[name] = body.replace("{name}", name, 1)
         return self.names[body]
+
+
+def _both_graphs(
+    module: nn.Module, inputs: Sequence[str], given: Mapping[str, Any], leaf: Callable[[nn.Module], bool]
+) -> list[fx.Graph]:
+    """Traces in evaluation and in training mode; only the first where training cannot be traced."""
+    modes = {part: part.training for part in module.modules()}
+    graphs: list[fx.Graph] = []
+    try:
+        for training in (False, True):
+            for name in [name for name in vars(module) if name.startswith(CONSTANT)]:
+                delattr(module, name)  # of the trace before: names count from 0 again
+            graphs.append(trace(module.train(training), inputs, given, leaf))
+    except InexpressibleError:
+        if not graphs:
+            raise
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
+    return graphs
 
 
 def _no_call(node: fx.Node, _: Callable[[Any], str]) -> str:

@@ -6,7 +6,7 @@ import keyword
 import math
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from functools import cache
 from typing import Any, cast
 
@@ -56,13 +56,14 @@ class Statements:
         call: Source of the call of a part: its node and the sources of values → text.
         attribute: Source of the tensor at a path (``self.a.b``).
         holder: Class whose forward it is, for errors.
+        kept: Names of nodes and of their arguments that are written even where they have their defaults.
     """
 
     def __init__(
         self, graph: fx.Graph, call: Callable[[fx.Node, Callable[[Any], str]], str],
-        attribute: Callable[[str], str], holder: str,
+        attribute: Callable[[str], str], holder: str, kept: Set[tuple[str, str]] = frozenset(),
     ) -> None:  # fmt: skip
-        self._call, self._attribute, self._holder = call, attribute, holder
+        self._call, self._attribute, self._holder, self._kept = call, attribute, holder, kept
         self._sources: dict[fx.Node, str] = {}
         self.inputs: list[str] = []
         self.lines: list[str] = []
@@ -78,7 +79,7 @@ class Statements:
         elif node.op == "output":
             self.lines.append(f"return {self.source(node.args[0])}")
         elif node.op == "get_attr":
-            self._sources[node] = self._attribute(str(node.target))
+            self._sources[node] = self._attribute(str(node.target)) if node.users else ""
         else:
             expression = self._expression(node)
             if node.op == "call_function" and node.target in (getattr, operator.getitem) and _is_view(node):
@@ -97,7 +98,7 @@ class Statements:
         if node.op == "call_module":
             return self._call(node, self.source)
         args = [self.source(arg) for arg in node.args]
-        words = [*args, *(f"{key}={self.source(value)}" for key, value in _telling(node).items())]
+        words = [*args, *(f"{key}={self.source(value)}" for key, value in _telling(node, self._kept).items())]
         if node.op == "call_method":
             return f"{_operand(words[0])}.{node.target}({', '.join(words[1:])})"
         target: Any = node.target
@@ -154,14 +155,18 @@ class Statements:
         return self.source(value)
 
 
-def _telling(node: fx.Node) -> dict[str, Any]:
+def _telling(node: fx.Node, kept: Set[tuple[str, str]]) -> dict[str, Any]:
     """Named arguments that differ from their defaults."""
     try:
         parameters = inspect.signature(cast("Any", node.target)).parameters if callable(node.target) else {}
     except ValueError:  # built-in functions have none
         parameters = {}
     defaults = {name: parameter.default for name, parameter in parameters.items()}
-    return {k: v for k, v in node.kwargs.items() if k not in defaults or not _same(v, defaults[k])}
+    return {
+        key: value
+        for key, value in node.kwargs.items()
+        if (node.name, key) in kept or key not in defaults or not _same(value, defaults[key])
+    }
 
 
 def _same(value: Any, default: Any) -> bool:
@@ -175,6 +180,16 @@ def _is_view(node: fx.Node) -> bool:
 
 def _operand(text: str) -> str:
     return f"({text})" if text[0] in "-+~" or re.fullmatch(r"[\d.e]+", text) else text
+
+
+def differing(graphs: Sequence[fx.Graph]) -> set[tuple[str, str]]:
+    """Names of nodes and of those of their named arguments that differ between traces of one forward pass."""
+    return {
+        (nodes[0].name, key)
+        for nodes in zip(*(graph.nodes for graph in graphs), strict=False)
+        for key in nodes[0].kwargs
+        if len({str(node.kwargs.get(key)) for node in nodes}) > 1
+    }
 
 
 def both_modes(evaluation: Sequence[str], training: Sequence[str]) -> list[str] | None:
