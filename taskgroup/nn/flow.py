@@ -24,7 +24,7 @@ def with_hidden(flow: Flow, changed: Tensor) -> Flow:
 
 def n_rows(flow: Flow) -> int:
     """Number of rows in the batch."""
-    return len(hidden(flow))
+    return hidden(flow).shape[0]
 
 
 def joined(flows: Sequence[Flow]) -> Flow:

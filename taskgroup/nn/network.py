@@ -85,16 +85,23 @@ class SharedNetwork(nn.Module):
         self.heads = nn.ModuleList(
             build_head(tasks[head.task], width, architecture.head_size, seed) for head in self.heads_info
         )
+        self._served = [
+            [*topology.groups(s), *(place.tasks for place in places(architecture, s))] for s in range(len(self.stages))
+        ]
         extras = [part for parts in (*self.adapters, *self.bodies) for part in parts.children()]
         self.branched = bool(extras) or any(len(topology.groups(s)) > 1 for s in range(len(self.stages)))
         self.together = True
         self._names = tasks.names
+        self.replan()
+        self.register_state_dict_post_hook(_leave_out_shared)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_put_back_shared)  # type: ignore[no-untyped-call]
+
+    def replan(self) -> None:
+        """Forget which modules run for whom: to be called when modules were replaced."""
         self._runners: dict[tuple[str, ...], Runner] = {}
         self._own_rows: OwnRows | None = None
         self._plans: dict[tuple[tuple[str, ...], bool], tuple[Runner, Readers]] = {}
         self._plan(self._names, helpers=False)  # now, since torch.compile cannot trace how a plan is made
-        self.register_state_dict_post_hook(_leave_out_shared)  # type: ignore[no-untyped-call]
-        self.register_load_state_dict_pre_hook(_put_back_shared)  # type: ignore[no-untyped-call]
 
     def body_plan(self, stage: int) -> list[Body]:
         """What the modules in ``bodies[stage]`` are."""
@@ -136,9 +143,10 @@ class SharedNetwork(nn.Module):
         names = tuple(head.name for head in self.heads_info)
         wanted = self._known(tuple(rows) if tasks is None else tasks, names, "rows" if tasks is None else "tasks")
         if self._own_rows is None:
-            plan = route(self.architecture, self.tasks.names, own_norm=self.own_norm, own_rows=True)
+            plan = route(self.architecture, self.tasks.names, own_norm=self.own_norm)
             heads = {info.name: (info.along, head) for info, head in zip(self.heads_info, self.heads, strict=True)}
-            self._own_rows = OwnRows(plan, self.tasks.names, self.stages, self.adapters, self.bodies, heads)
+            modules = [[list(part.children()) for part in parts] for parts in (self.stages, self.adapters, self.bodies)]
+            self._own_rows = OwnRows(plan, self.tasks.names, modules, heads)
         return self._own_rows({name: rows[name] for name in names if name in wanted}, together=self.together)
 
     def _known(self, wanted: Sequence[str], names: tuple[str, ...], what: str) -> tuple[str, ...]:
@@ -187,9 +195,8 @@ class SharedNetwork(nn.Module):
     def idle(self, tasks: Collection[str]) -> Iterator[nn.Parameter]:
         """Parameters that nothing but outputs for ``tasks`` would train, helpers' outputs among them."""
         lively = {head.along for head in self.heads_info if head.task not in tasks}
-        for s, adapters in enumerate(self.adapters):
-            served = [*self.architecture.topology.groups(s), *(place.tasks for place in places(self.architecture, s))]
-            modules = [*self.copies(s), *cast("nn.ModuleList", adapters)]
+        for s, served in enumerate(self._served):
+            modules = (*self.copies(s), *self.adapters[s].children())
             for module, group in zip(modules, served, strict=True):
                 if lively.isdisjoint(group):
                     yield from module.parameters()

@@ -22,12 +22,14 @@ class Step:
         inputs: Indices of the incoming streams.
         outputs: Outgoing streams: index into ``inputs`` and index of the adapter behind it (None: none).
         body: Which body of the stage runs in place of the copy (None: the copy itself).
+        groups: Tasks of each outgoing stream.
     """
 
     copy: int
     inputs: tuple[int, ...]
     outputs: tuple[tuple[int, int | None], ...]
     body: int | None = None
+    groups: tuple[frozenset[str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,17 +104,16 @@ def bodies(architecture: Architecture, stage: int, *, own_norm: bool = False) ->
     return found
 
 
-def route(architecture: Architecture, tasks: Group, *, own_norm: Sequence[int] = (), own_rows: bool = False) -> Route:
+def route(architecture: Architecture, tasks: Group, *, own_norm: Sequence[int] = ()) -> Route:
     """How activations flow to reach the heads of ``tasks``.
 
     Args:
         architecture: The modules.
         tasks: Whose paths are run.
         own_norm: Positions of the stages where every task has statistics of its own.
-        own_rows: Whether every task brings its own rows, so that the streams begin apart.
     """
     topology = architecture.topology
-    streams: list[set[str]] = [{t} for t in tasks] if own_rows else [set(tasks)]
+    streams: list[set[str]] = [set(tasks)]
     stages = []
     for s in range(len(topology.stages)):
         behind = [(k, set(place.tasks)) for k, place in enumerate(places(architecture, s)) if not place.inside]
@@ -148,4 +149,4 @@ def _step(
         if left:
             outputs.append((source, None))
             split.append(left)
-    return Step(copy, inputs, tuple(outputs), body), split
+    return Step(copy, inputs, tuple(outputs), body, tuple(map(frozenset, split))), split

@@ -36,12 +36,12 @@ def fork(network: SharedNetwork, target: Topology | Architecture, *, seed: int =
     Example:
         >>> import taskgroup, torch
         >>> tasks = taskgroup.TaskSet(tasks=({"name": "a", "kind": "binary"}, {"name": "b", "kind": "regression"}))
-        >>> apart, stages = taskgroup.Topology.separate, ("block1", "block2")
-        >>> shared = Architecture(topology=Topology.shared(tasks.names, stages))
+        >>> stages, rows = ("block1", "block2"), torch.ones(5, 3)
         >>> trunk = {"name": "mlp", "stages": stages, "input_shape": (3,), "options": {"width": 4, "depth": 2}}
+        >>> shared = {"topology": Topology.shared(tasks.names, stages)}
         >>> network = taskgroup.build(taskgroup.Spec(tasks=tasks, trunk=trunk, architecture=shared))
-        >>> two, rows = taskgroup.fork(network, apart(tasks.names, stages)), torch.ones(5, 3)
-        >>> torch.equal(two(rows)["a"], network(rows)["a"])
+        >>> forked = taskgroup.fork(network, Topology.separate(tasks.names, stages))
+        >>> torch.equal(forked(rows)["a"], network(rows)["a"])
         True
     """
     old = network.architecture
@@ -55,6 +55,7 @@ def fork(network: SharedNetwork, target: Topology | Architecture, *, seed: int =
         forked.bodies[s] = nn.ModuleList(forked._body(s, body) for body in forked.body_plan(s))
         _take_buffers(forked, network, s)
     _take_heads(forked, network)
+    forked.replan()
     return forked
 
 

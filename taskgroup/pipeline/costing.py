@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from taskgroup.core.spec import Architecture, Cost, Spec
 from taskgroup.core.topology import Topology
+from taskgroup.errors import InputError
 from taskgroup.nn.build import build
 from taskgroup.nn.cost import CostModel, Part
 from taskgroup.nn.measured import Measured, measured_together
@@ -60,6 +61,9 @@ def cost_table(
     Raises:
         InputError: No such spec, a trunk that does not fit, or ``batch`` or ``repeats`` below 1.
     """
+    for name, value in (("batch", batch), ("repeats", repeats)):
+        if value < 1:
+            raise InputError(f"cost_table: `{name}` should be at least 1, found {value}")
     place = None if isinstance(spec, Spec) else Path(spec)
     found = spec if isinstance(spec, Spec) else read_spec(Path(spec))
     network = build(found, find_trunk(place, trunk))

@@ -64,13 +64,14 @@ def total_loss(model: MultiTaskModel, tasks: TaskSet, batch: Rows) -> Tensor:
 
 def _apart(model: MultiTaskModel, tasks: TaskSet, batch: Rows) -> Tensor:
     """The loss of tasks with rows of their own."""
-    rows = {tasks.names[k]: found for k, found in batch.by_task().items()}
+    names, known = tasks.names, {task.name: task for task in tasks}
+    rows = {names[k]: found for k, found in batch.by_task().items()}
     heads = [head for head in model.heads_info if head.task in rows]
     if not heads:
         return torch.zeros((), requires_grad=True)
     outputs = model({head.name: rows[head.task][0] for head in heads})
     return own_rows_loss(
-        [tasks[head.task] for head in heads],
+        [known[head.task] for head in heads],
         [outputs[head.name] for head in heads],
         [rows[head.task][1] for head in heads],
     )
@@ -142,6 +143,8 @@ def _unlabelled(batch: Rows) -> list[bool]:
 
 def _spare_unlabelled(model: MultiTaskModel, tasks: TaskSet, batch: Rows) -> None:
     """What serves only tasks without labels in the batch stays as it is, however the network computes it."""
+    if batch.owner is not None and model.branched:
+        return  # it was not run
     lost = {task for task, silent in zip(tasks.names, _unlabelled(batch), strict=True) if silent}
     for parameter in model.idle(lost) if lost else ():
         parameter.grad = None

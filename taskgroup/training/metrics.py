@@ -66,7 +66,7 @@ def errors_on(model: MultiTaskModel, tasks: TaskSet, rows: Rows, chunk: int = 40
     """
     model.eval()
     if rows.owner is not None and model.branched:
-        found = [_on_own_rows(model, tasks, rows.pick(part)) for part in torch.arange(len(rows)).split(chunk)]
+        found = [_on_own_rows(model, tasks, rows.pick(part)) for part in torch.split(torch.arange(len(rows)), chunk)]
         outputs = {t: torch.cat([o[t] for o, _ in found]) for t in tasks.names}
         labels = {t: torch.cat([own[t] for _, own in found]) for t in tasks.names}
     else:

@@ -1,11 +1,14 @@
 """What every export format must keep; a new line in the table is tested here."""
 
+import subprocess
+import sys
+
 import pytest
 from pydantic import ValidationError
 from spec_samples import HOSTILE, make_spec
 
 from taskgroup.errors import InputError
-from taskgroup.exporters import EXPORTERS
+from taskgroup.exporters import EXPORTERS, NETWORK_EXPORTERS
 
 
 @pytest.mark.parametrize("name", EXPORTERS.names)
@@ -48,3 +51,21 @@ def test_unknown_options_are_refused(name: str) -> None:
 def test_unknown_format_names_the_nearest() -> None:
     with pytest.raises(InputError, match=r"export format should be one of .* found `mermaidd`, did you mean `mermaid`"):
         EXPORTERS["mermaidd"]
+
+
+@pytest.mark.parametrize("name", NETWORK_EXPORTERS.names)
+def test_formats_of_the_network_end_in_a_suffix_or_are_folders_and_refuse_unknown_options(name: str) -> None:
+    assert NETWORK_EXPORTERS[name]().suffix[:1] in ("", ".")
+    with pytest.raises(ValidationError, match="colour"):
+        NETWORK_EXPORTERS.create(name, {"colour": "red"})
+
+
+def test_no_name_is_in_both_tables() -> None:
+    assert set(EXPORTERS.names).isdisjoint(NETWORK_EXPORTERS.names)
+
+
+def test_the_tables_load_no_torch() -> None:
+    code = "import sys; from taskgroup.exporters import EXPORTERS as E, NETWORK_EXPORTERS as N; E['svg'], N.names"
+    code += "; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"

@@ -1,5 +1,6 @@
 """Forked networks compute what the network computed before, and share nothing with it."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -93,8 +94,8 @@ def test_copies_heads_and_helpers_start_from_what_served_their_tasks() -> None:
     forked = fork(network, target)
     came_from = [[0, 0], [0, 0, 1], [0, 0, 1, 2]]
     for s, sources in enumerate(came_from):
-        for copy, source in enumerate(sources):
-            assert same(forked.copies(s)[copy], network.copies(s)[source])
+        for k, source in enumerate(sources):
+            assert same(forked.copies(s)[k], network.copies(s)[source])
     assert [head.name for head in forked.heads_info] == [*NAMES, "b@d", "a@c"]
     for k, source in enumerate([0, 1, 2, 3, 1, 4]):  # a new helper starts as its task's head
         assert same(forked.heads[k], network.heads[source])
@@ -147,7 +148,7 @@ def test_each_task_takes_its_own_statistics_along() -> None:
     topology = Topology.shared(NAMES, TRUNKS[OWN_NORM].names)
     network = trained(OWN_NORM, Architecture(topology=topology))
     forked = fork(network, Topology.separate(NAMES, topology.stages))
-    means = [copy.get_buffer("1.running_mean") for copy in forked.copies(0)]
+    means = [stem.get_buffer("1.running_mean") for stem in forked.copies(0)]
     bodies = list(network.bodies[0].children())
     assert not list(forked.bodies[0].children())
     assert all(torch.equal(mean, body.get_buffer("1.running_mean")) for mean, body in zip(means, bodies, strict=True))
@@ -166,6 +167,18 @@ def test_modes_types_and_frozen_parameters_stay() -> None:
     assert forked.training
     assert not forked.copies(1)[0].training
     assert forked.copies(2)[0].training
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_deep_copy_runs_its_own_modules(name: str) -> None:
+    network = trained(name, adapted(name, 4))
+    outputs = network(EXAMPLES[name], helpers=True)
+    copied = copy.deepcopy(network)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+    found = copied(EXAMPLES[name], helpers=True)
+    assert all(torch.equal(outputs[key], found[key]) for key in outputs)
 
 
 def test_a_forked_network_trains() -> None:

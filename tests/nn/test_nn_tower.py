@@ -1,5 +1,6 @@
 """The shortcuts of a tower give what the black box gives, for every built-in trunk and every kind of label."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from taskgroup.nn.sites import sites_of
 from taskgroup.nn.trunk import TRUNKS, Trunk
 from taskgroup.training.data import Rows
 from taskgroup.training.losses import task_losses
-from taskgroup.training.probe import Crossing, Probe
+from taskgroup.training.probe import Batch, Crossing, Probe, Tower
 from taskgroup.training.probe import passes as passes_module
 from taskgroup.training.probe import stepped as stepped_module
 
@@ -183,6 +184,46 @@ def test_sources_and_targets_on_different_rows(name: str) -> None:
     after = crossing.stepped(0.1, probe.stages, [0])[0]
     theirs = other.losses_after({s: -0.1 * mine[s][0] for s in probe.stages})
     torch.testing.assert_close(after, theirs, equal_nan=True, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["mlp", "conv"])
+@pytest.mark.parametrize("on", ["same", "halves", "next"])
+@pytest.mark.parametrize("optimizer_step", [True, False])
+def test_a_black_box_of_any_rows_shows_what_its_tower_shows(name: str, on: Batch, optimizer_step: bool) -> None:
+    here, network = batch(name, 16), network_of(name)
+    generator = torch.Generator().manual_seed(2)
+    scales: dict[Tensor, Tensor] = {p: torch.rand(p.shape, generator=generator) + 0.1 for p in network.parameters()}
+
+    def losses_on(rows: Rows) -> Tensor:
+        return task_losses(TASKS, network(rows.inputs), rows)
+
+    def crossings(tower: Tower | None) -> list[Crossing]:
+        probe = Probe(
+            TASKS.names,
+            network.shared_parameters(),
+            lambda: losses_on(here),
+            network,
+            0.1,
+            losses_on=losses_on,
+            tower=tower,
+            rows=here,
+            others={"next": lambda: batch(name, 9, seed=3)},
+            scales=lambda: scales,
+        )
+        return probe.crossings(on, optimizer_step=optimizer_step)
+
+    stages = network.architecture.topology.stages
+    weights = torch.tensor([1.0, -2.0, 0.5, 3.0, -1.0, 0.0])
+    looks: list[Callable[[Crossing], Tensor]] = [
+        lambda c: c.losses,
+        lambda c: c.squares(),
+        lambda c: c.gram(),
+        lambda c: c.stepped(0.05, stages[1:], [2, 0]),
+        lambda c: c.along(c.direction(weights), 0.02),
+    ]
+    for found, expected in zip(crossings(None), crossings(network.tower()), strict=True):
+        for look in looks:
+            torch.testing.assert_close(look(found), look(expected), equal_nan=True, rtol=1e-3, atol=1e-5)
 
 
 def test_halves_go_both_ways() -> None:

@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from taskgroup.errors import InputError
-from taskgroup.exporters import EXPORTERS
 from taskgroup.groupers import GROUPERS
 from taskgroup.measures import MEASURES
 from taskgroup.pipeline.config import Config, load_config, parse_config, read_yaml
+from taskgroup.pipeline.exporting import formats
 
 DIGITS: dict[str, Any] = {
     "name": "digits",
@@ -118,7 +118,7 @@ def test_methods_and_their_options_are_looked_at_where_something_is_wrong() -> N
         "found `bottlenek`, did you mean `bottleneck`?",
         "`search.adapters.kind`: adapter kind should be one of bottleneck, film, lora, none, "
         "found `lorra`, did you mean `lora`?",
-        f"`export.formats`: export format should be one of {', '.join(EXPORTERS.names)}, "
+        f"`export.formats`: export format should be one of {', '.join(formats())}, "
         "found `mermad`, did you mean `mermaid`?",
     ]
 

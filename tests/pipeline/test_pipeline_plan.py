@@ -262,7 +262,7 @@ def test_kinds_and_copies_are_searched_and_trained_in_two_phases(tmp_path: Path)
 
 
 def test_a_candidate_that_fails_is_a_row_and_a_baseline_that_fails_ends_the_job(tmp_path: Path) -> None:
-    with pytest.raises(TrialError, match=r"measure trial \w+ \(seed \d+\) failed: RuntimeError: lookahead: the pump"):
+    with pytest.raises(TrialError, match=r"measure trial \w+ \(seed \d+\) failed: RuntimeError: the pump"):
         taskgroup.plan(make_problem(trunk=make_trunk(broken=True)), SMALL, out=tmp_path)
     assert Folder(tmp_path).state()["state"] == "running"
 

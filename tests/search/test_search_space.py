@@ -1,5 +1,6 @@
 """Every sample is a valid architecture, and what can be expressed is expressed by what was asked for."""
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -7,11 +8,12 @@ import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_samples import STAGES, TASKS, baseline, branched, make_space, make_tree
+from search_samples import STAGES, TASKS, baseline, branched, make_search, make_space, make_tree, proposals_of
 
 from taskgroup.core.spec import AdapterSpec, Architecture
 from taskgroup.core.topology import Topology
 from taskgroup.search.adapters import AdapterChoice
+from taskgroup.search.first import first_candidates
 from taskgroup.search.notes import SEPARATE, SHARED
 from taskgroup.search.space import Space
 
@@ -142,3 +144,20 @@ def test_branched_candidates_of_a_cut_are_expressed() -> None:
     for n_groups, n_shared in product(range(1, 5), range(4)):
         architecture = branched(n_groups, n_shared)
         assert same_tree_encoding(space, architecture) == architecture.fingerprint
+
+
+def test_every_architecture_of_a_space_has_its_heads() -> None:
+    linear, hidden = make_space(), replace(make_space(), head_size=4)
+    assert linear.fingerprint == "79d4a85a0f6fbfd8"  # as before there was a choice
+    assert hidden.fingerprint not in (linear.fingerprint, replace(linear, head_size=5).fingerprint)
+    for params, architecture in samples(hidden, 5):
+        assert architecture == linear.decode(params).model_copy(update={"head_size": 4})
+        assert same_tree_encoding(hidden, architecture) == architecture.fingerprint
+        assert linear.encode(architecture) is None
+        assert hidden.encode(linear.decode(params)) is None
+    first = first_candidates(hidden, proposals_of(hidden.trees[0].tree), 100)
+    assert len(first) == len(first_candidates(linear, proposals_of(linear.trees[0].tree), 100)) > 3
+    assert {architecture.head_size for _, architecture in first} == {4}
+    asked = make_search(optuna.storages.InMemoryStorage(), hidden, first).ask(0)
+    assert asked is not None
+    assert asked.architecture == baseline(SEPARATE).model_copy(update={"head_size": 4})
