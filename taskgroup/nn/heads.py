@@ -22,7 +22,7 @@ def build_head(task: Task, n_features: int, size: int, seed: int) -> nn.Module:
         seed: Decides the hidden layer's weights.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed("head", task.name, seed))
+        torch.default_generator.manual_seed(derive_seed("head", task.name, seed))
         last = nn.Linear(size or n_features, task.n_outputs)
         head = nn.Sequential(nn.Linear(n_features, size), nn.ReLU(), last) if size else last
     with torch.no_grad():

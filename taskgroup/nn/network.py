@@ -220,7 +220,7 @@ class SharedNetwork(nn.Module):
 
 def _adapter(place: Place, site: Site, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed("adapter", place.entry.stage, *place.tasks, seed))
+        torch.default_generator.manual_seed(derive_seed("adapter", place.entry.stage, *place.tasks, seed))
         made: nn.Module = ADAPTERS.create(place.entry.kind, {"size": place.entry.size}).build(site)
     return made
 

@@ -151,7 +151,7 @@ class Trunk:
         module = copy.deepcopy(self.stages[stage])
         if self.reinitialize:
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
+                torch.default_generator.manual_seed(seed)
                 for part in module.modules():
                     reset = reset_of(part)
                     if reset is not None:

@@ -83,7 +83,7 @@ def write_network(spec: Spec, network: "SharedNetwork", rows: "Tensor", to: str,
 
     Args:
         spec: Of the network.
-        network: Helpers' heads are taken off; it is left in evaluation mode.
+        network: Helpers' heads are left out.
         rows: Some of its inputs.
         to: A name of the table of network formats.
         path: File or folder to write.
@@ -91,9 +91,10 @@ def write_network(spec: Spec, network: "SharedNetwork", rows: "Tensor", to: str,
     Raises:
         InputError: The format cannot express the spec or its trunk.
     """
-    n_tasks = len(network.tasks)
-    network.heads, network.heads_info = network.heads[:n_tasks], network.heads_info[:n_tasks]
-    written: tuple[Path, ...] = NETWORK_EXPORTERS.create(to, {}).write(spec, network.eval(), rows, path)
+    from taskgroup.nn.surgery import deployed
+
+    exporter = NETWORK_EXPORTERS.create(to, {})
+    written: tuple[Path, ...] = exporter.write(spec, deployed(network).eval(), rows, path)
     return written
 
 

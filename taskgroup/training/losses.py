@@ -55,7 +55,7 @@ def own_rows_loss(heads: Sequence[Task], outputs: Sequence[Tensor], labels: Sequ
             total = total + heads[place].weight * _classes(outputs[place], labels[place], whole=True)
             continue
         sizes = [len(labels[p]) for p in places]
-        shares = torch.tensor([1.0 / n for p, n in zip(places, sizes, strict=True) for _ in range(n)])
+        shares = torch.tensor([heads[p].weight / n for p, n in zip(places, sizes, strict=True) for _ in range(n)])
         values = elementwise(
             loss, torch.cat([outputs[p] for p in places]), torch.cat([labels[p] for p in places])[:, None]
         )

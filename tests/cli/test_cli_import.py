@@ -9,7 +9,9 @@ HEAVY = "{'torch', 'optuna', 'pandas', 'sklearn', 'matplotlib', 'scipy'}"
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["--version"], ["run", "--help"], ["measure", "--help"], ["group", "--help"], ["cost", "--help"]], ids=" ".join
+    "words",
+    [["--help"], ["--version"], ["run", "--help"], ["measure", "--help"], ["group", "--help"], ["cost", "--help"]],
+    ids=" ".join,
 )
 def test_command_line_starts_light(words: list[str]) -> None:
     code = (
