@@ -137,7 +137,10 @@ def test_topology_must_be_over_the_specs_tasks_and_stages() -> None:
     ("parts", "sentence"),
     [
         ({"adapters": [AdapterSpec(stage="s9", size=1)]}, "adapter names stage `s9`, but the stages are s1, s2"),
-        ({"adapters": [AdapterSpec(stage="s1", size=1)] * 2}, "one adapter entry a task at most, found two behind `s1` for `digit`"),
+        (
+            {"adapters": [AdapterSpec(stage="s1", size=1)] * 2},
+            "one adapter entry a task at most, found two behind `s1` for `digit`",
+        ),
         ({"helpers": [Helper(task="x", along="ink")]}, "helper names task `x`, but the tasks are digit, ink, odd"),
         ({"helpers": [Helper(task="ink", along="ink")]}, "should name two tasks, and only once"),
         ({"helpers": [Helper(task="ink", along="odd")] * 2}, "should name two tasks, and only once"),

@@ -1,6 +1,6 @@
 """Copies that run together compute what they compute one after the other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -62,7 +62,7 @@ def network(name: str, matrix: Matrix) -> SharedNetwork:
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many copies ran together, call after call."""
     made: list[int] = []
     call = Siblings.__call__

@@ -40,7 +40,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "conv": ("conv", {"width": 4, "depth": 2}),
     "transformer": ("transformer", {"width": 8, "depth": 2}),
 }
-NAMES = [*OPTIONS, "dropout", "normed"]
+NAMES = [*OPTIONS, "dropout", "normed", "masked"]
 
 
 def batch(name: str, n_rows: int = 15, *, own_rows: bool = False, seed: int = 0) -> Rows:
@@ -60,7 +60,32 @@ def batch(name: str, n_rows: int = 15, *, own_rows: bool = False, seed: int = 0)
     return Rows.of(rng.normal(size=(n_rows, *shape)).astype(np.float32), matrix)
 
 
+class Opening(nn.Module):
+    """Numbers, and which of them count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(7, 5)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.tanh(self.linear(x)), (x[:, :5] > 0).float()
+
+
+class Closing(nn.Module):
+    """Uses what counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(5, 4)
+
+    def forward(self, flow: tuple[Tensor, Tensor]) -> Tensor:
+        out: Tensor = self.linear(flow[0] * flow[1])
+        return out
+
+
 def trunk(name: str) -> Trunk:
+    if name == "masked":  # a tuple passes from stage to stage
+        return Trunk({"opening": Opening(), "closing": Closing()})
     if name == "normed":  # rows are mixed, so nothing has a closed form
         return Trunk({"a": nn.Sequential(nn.Linear(7, 5), nn.BatchNorm1d(5), nn.ReLU()), "b": nn.Linear(5, 4)})
     if name == "dropout":
@@ -142,6 +167,7 @@ def test_which_trunks_have_a_closed_form() -> None:
         "transformer": False,
         "dropout": True,
         "normed": False,
+        "masked": False,
     }
 
 

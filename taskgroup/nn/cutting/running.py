@@ -30,7 +30,7 @@ def seeded(rows: Flow) -> Iterator[None]:
     """Random numbers from seed 0, and no gradients; the random state outside stays as it is."""
     device = hidden(rows).device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
         yield
 
 

@@ -71,7 +71,7 @@ class TransformerTrunk(Trunk):
         module = copy.deepcopy(self.stages[stage])
         if self.reinitialize:
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
+                torch.default_generator.manual_seed(seed)
                 self._draw(module)
         return module
 

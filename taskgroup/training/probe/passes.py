@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,7 @@ class Pass:
         heads: Losses of the batch.
         losses: Shape ``(T,)``, float64, NaN without labels.
         gradients: Of every task; None if not asked for.
-        entries: Input of every stage.
+        entries: Input of every stage: a tensor, or a tuple of tensors.
         random: Torch's random state before every stage.
         masks: Dropout masks of a plain tower.
     """
@@ -37,7 +38,7 @@ class Pass:
     heads: StackedHeads
     losses: Tensor
     gradients: Gradients | None
-    entries: Mapping[str, Tensor]
+    entries: Mapping[str, Any]
     random: Mapping[str, Tensor]
     masks: Masks = field(default_factory=dict)
 
@@ -65,14 +66,14 @@ def run(
         only: Tasks whose gradients are wanted, where they come one by one; all by default.
     """
     heads = StackedHeads(tower.tasks, tower.heads, rows)
-    entries: dict[str, Tensor] = {}
+    entries: dict[str, Any] = {}
     random: dict[str, Tensor] = {}
     masks: Masks = {}
     taps = _Taps([p for s in tower.stages.values() for p in s.modules() if isinstance(p, nn.Linear)])
     with torch.set_grad_enabled(backward), hooked([(m, taps) for m in taps.modules if tower.plain and backward]):
-        stream = rows.inputs
+        stream: Any = rows.inputs
         for name, stage in tower.stages.items():
-            entries[name], random[name] = stream.detach(), torch.get_rng_state()
+            entries[name], random[name] = _detached(stream), torch.get_rng_state()
             if tower.plain:
                 with masked(tower, masks):
                     stream = stage(stream)
@@ -87,6 +88,10 @@ def run(
     else:
         gradients = _one_by_one(tower, stream, heads, slopes, exact=exact, seed=seed, only=only)
     return Pass(heads, losses.double(), gradients, entries, random, masks)
+
+
+def _detached(stream: Any) -> Any:
+    return tuple(part.detach() for part in stream) if isinstance(stream, tuple) else stream.detach()
 
 
 def direction(tower: Tower, rows: Rows, weights: Tensor) -> dict[str, list[Tensor]]:
