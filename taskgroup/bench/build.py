@@ -1,6 +1,8 @@
 """Benchmark ``build``: how fast the network that a topology makes is, against networks written by hand."""
 
 import copy
+import gc
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -86,7 +88,7 @@ thread itself, so that other programs on the machine weigh little.
         torch.set_num_threads(1)
         try:
             for k, topology in enumerate(TOPOLOGIES):
-                rows.append(timed_row(trunk, int(count), topology, seconds=1 if quick else 10))
+                rows.append(timed_row(trunk, int(count), topology, seconds=1 if quick else 6))
                 progress.advance(k + 1)
         finally:
             torch.set_num_threads(threads)
@@ -175,12 +177,20 @@ def all_backward(networks: Sequence[nn.Module], rows: Tensor) -> None:
 
 
 def interleaved(works: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, float]:
-    """Median seconds of each, all in turn, at least seven times after three to warm up."""
+    """Median seconds of each in rounds of random order, seven or more after three to warm up; nothing is collected."""
     found: dict[str, list[float]] = {name: [] for name in works}
-    until = time.perf_counter() + seconds
-    while len(found["handwritten"]) < 10 or (time.perf_counter() < until and len(found["handwritten"]) < 400):
-        for name, work in works.items():
-            started = time.thread_time()
-            work()
-            found[name].append(time.thread_time() - started)
+    order, draw = list(works), random.Random(0)
+    until, n_rounds = time.perf_counter() + seconds, 0
+    gc.collect()
+    gc.disable()
+    try:
+        while n_rounds < 10 or (time.perf_counter() < until and n_rounds < 1000):
+            draw.shuffle(order)
+            for name in order:
+                started = time.thread_time()
+                works[name]()
+                found[name].append(time.thread_time() - started)
+            n_rounds += 1
+    finally:
+        gc.enable()
     return {name: statistics.median(times[3:]) for name, times in found.items()}

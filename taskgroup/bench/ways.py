@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
+from torch import nn
 
 from taskgroup.bench.engines import published, separate_heads_step, torchjd_gram
 from taskgroup.bench.memory import peak_growth
@@ -79,11 +81,16 @@ def problem_of(model: str, count: int, data: Path, *, quick: bool) -> Problem:
 
 
 def network_of(problem: Problem) -> SharedNetwork:
-    """All tasks on one trunk, always with the same weights."""
+    """All tasks on one trunk, always with the same weights, the heads' among them."""
     topology = Topology.shared(problem.tasks.names, problem.trunk.names)
     example = rows_of(problem).inputs[:2]
     sites = sites_of(problem.trunk, example)
-    return SharedNetwork(problem.tasks, Architecture(topology=topology), problem.trunk, sites, 0)
+    network = SharedNetwork(problem.tasks, Architecture(topology=topology), problem.trunk, sites, 0)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        for head in network.heads:  # they start at zero, where no gradient would reach a stage
+            cast("nn.Linear", head).reset_parameters()
+    return network
 
 
 def rows_of(problem: Problem, split: int = TRAIN) -> Rows:

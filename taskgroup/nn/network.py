@@ -132,7 +132,7 @@ class SharedNetwork(nn.Module):
         Raises:
             InputError: One of ``tasks`` is not a task of this network.
         """
-        if isinstance(rows, Mapping):
+        if not isinstance(rows, Tensor | tuple):
             return self._apart(rows, tasks)
         wanted = self._names if tasks is None else self._known(tasks, self.tasks.names, "tasks")
         run, read = self._plan(wanted, helpers=helpers)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from taskgroup.nn.flow import hidden
-from taskgroup.nn.running import Stream, flow_of, lying_together
+from taskgroup.nn.running import Lane, Stream, flow_of, lying_together
 from taskgroup.nn.siblings import Siblings
 
 FEWEST_HEADS = 4
@@ -22,15 +22,16 @@ class Reader:
         stream: Index of the stream.
         names: Of the outputs.
         heads: One a name.
+        joined: Whether they are computed as one matrix.
     """
 
     def __init__(self, stream: int, names: tuple[str, ...], heads: tuple[nn.Module, ...]) -> None:
         self.stream, self.names, self.heads = stream, names, heads
-        self._joined = len(heads) >= FEWEST_HEADS and all(isinstance(head, nn.Linear) for head in heads)
+        self.joined = len(heads) >= FEWEST_HEADS and all(isinstance(head, nn.Linear) for head in heads)
 
     def __call__(self, features: Tensor) -> Sequence[Tensor]:
         """Their outputs; linear ones as one matrix: hundreds of tasks cost little more than one."""
-        if not self._joined:
+        if not self.joined:
             return [head(features) for head in self.heads]
         layers = cast("Sequence[nn.Linear]", self.heads)
         weight, bias = torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers])
@@ -52,11 +53,16 @@ class Readers:
             names = tuple(name for name, (at, _) in places.items() if at == stream)
             self._readers.append(Reader(stream, names, tuple(places[name][1] for name in names)))
         self._alone = len(self._readers) > 1 and all(len(reader.names) == 1 for reader in self._readers)
+        few = not any(reader.joined for reader in self._readers)
+        self._each = [(name, *place) for name, place in places.items()] if few else []
         self._in_order = [name for reader in self._readers for name in reader.names] == list(self._names)
 
     def __call__(self, streams: Sequence[Stream]) -> dict[str, Tensor]:
         """Outputs by name."""
-        outputs = self._as_one(streams) if self._alone else None
+        lying = self._alone and isinstance(streams[self._readers[0].stream], Lane)
+        outputs = self._as_one(streams) if lying else None
+        if outputs is None and self._each:
+            return {name: head(hidden(flow_of(streams[at]))) for name, at, head in self._each}
         if outputs is None:
             outputs = {}
             for reader in self._readers:

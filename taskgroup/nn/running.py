@@ -180,7 +180,8 @@ def _groups(steps: Sequence[Step], runs: Sequence[Run]) -> list[Group]:
     fans = [members for members in readers.values() if len(members) > 1]
     lanes = [members[0] for members in readers.values() if len(members) == 1]
     chosen = [(members, True) for members in fans] + ([(lanes, False)] if len(lanes) > 1 else [])
-    return [
+    found = [
         Group(tuple(members), Siblings([runs[k].module for k in members], program), common)
         for members, common in chosen
     ]
+    return [group for group in found if group.siblings.may_pay]

@@ -79,7 +79,7 @@ def test_version(call: Call) -> None:
 
 def test_help_names_every_command(call: Call) -> None:
     printed = call("--help").out
-    for name in ("run", "measure", "group", "show", "export", "init", "schema", "bench"):
+    for name in ("run", "measure", "group", "show", "export", "cost", "init", "schema", "bench"):
         assert name in printed
         assert "Usage: taskgroup" in call(name, "--help").out
     assert "--workers" in call("run", "--help").out
@@ -300,4 +300,4 @@ def test_commands_keep_their_own_signatures() -> None:
     """The wrapper around them must not hide arguments from Typer."""
     assert isinstance(cli.app, typer.Typer)
     names = [c.callback.__name__ for c in cli.app.registered_commands if c.callback is not None]
-    assert names == ["run", "measure", "group", "show", "export", "init", "schema", "bench"]
+    assert names == ["run", "measure", "group", "show", "export", "cost", "init", "schema", "bench"]

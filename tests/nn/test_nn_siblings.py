@@ -72,6 +72,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return call(self, x)
 
     monkeypatch.setattr(Siblings, "__call__", counted)
+    monkeypatch.setattr(Siblings, "may_pay", True)
     monkeypatch.setattr(Siblings, "pays", lambda *_, **__: True)
     return made
 

@@ -137,7 +137,7 @@ def test_what_a_trial_wrote_is_read(prepared: Prepared) -> None:
     spec = trial(prepared, "measure")
     looks = read_looks(prepared.folder, spec, run_trial(spec, prepared))
     assert looks.samples.shape == (2, 3, 3, 3)
-    assert looks.steps.tolist() == [0, 3]
+    assert looks.steps.tolist() == [2, 5]
     assert looks.stopped is None
     assert [check.step for check in looks.history] == [3, 6]
     assert all(len(values) == 2 for values in looks.facts.values())
@@ -151,8 +151,8 @@ def test_a_trial_whose_groupings_settle_is_complete_and_shorter(prepared: Prepar
     result = run_trial(spec, prepared)
     looks = read_looks(prepared.folder, spec, result)
     assert result.state == "complete"
-    assert looks.stopped == 18
-    assert looks.steps.tolist() == list(range(0, 20, 2))
+    assert looks.stopped == 19
+    assert looks.steps.tolist() == list(range(1, 20, 2))
     assert [check.step for check in result.history] == [5, 10, 15, 20]
     assert stop_rule({**options, "stop": "never"}, train) is None
 
