@@ -37,6 +37,7 @@ check: $(READY)  ## style, types and floors only
 	$(BIN)/lint-imports --no-cache
 
 bench: $(READY)  ## every benchmark; writes results/bench
+	$(BIN)/taskgroup bench build
 	$(BIN)/taskgroup bench digits
 	$(BIN)/taskgroup bench lookahead
 	$(BIN)/taskgroup bench affinity
