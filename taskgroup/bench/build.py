@@ -102,8 +102,8 @@ thread itself, so that other programs on the machine weigh little.
 
 def timed_row(trunk: str, count: int, topology: str, seconds: float) -> Row:
     """One line of the table, measured for about so long."""
-    works, wide = works_of(trunk, count, topology)
-    medians = interleaved(works, seconds)
+    works, before, wide = works_of(trunk, count, topology)
+    medians = interleaved(works, before, seconds)
 
     def ratio(one: str, other: str) -> float:
         return round(medians[one] / medians[other], 3)
@@ -120,8 +120,10 @@ def timed_row(trunk: str, count: int, topology: str, seconds: float) -> Row:
     }
 
 
-def works_of(trunk_name: str, count: int, kind: str) -> tuple[dict[str, Callable[[], object]], bool]:
-    """The passes to time by name, and whether siblings run together in ours."""
+def works_of(
+    trunk_name: str, count: int, kind: str
+) -> tuple[dict[str, Callable[[], object]], Callable[[], None], bool]:
+    """The passes to time by name, what to do before each, and whether siblings run together in ours."""
     method, shape = TRUNKS[trunk_name]
     rows = torch.randn(BATCH, *shape, generator=torch.Generator().manual_seed(0))
     trunk: Trunk = method.build(rows)
@@ -145,12 +147,17 @@ def works_of(trunk_name: str, count: int, kind: str) -> tuple[dict[str, Callable
     handwritten = by_hand(shared, own, groups)
     whole = [by_hand(nn.Sequential(*stages), nn.Identity(), [group]) for group in groups]
     works: dict[str, Callable[[], object]] = {
-        "handwritten": lambda: backward(handwritten, handwritten(rows)),
-        "ours, in turn": lambda: backward(in_turn, list(in_turn(rows).values())),
-        "ours": lambda: backward(ours, list(ours(rows).values())),
+        "handwritten": lambda: backward(handwritten(rows)),
+        "ours, in turn": lambda: backward(list(in_turn(rows).values())),
+        "ours": lambda: backward(list(ours(rows).values())),
         "networks per group": lambda: all_backward(whole, rows),
     }
-    return works, ours.runs_together(rows)
+
+    def before() -> None:
+        for network in (handwritten, in_turn, ours, *whole):
+            network.zero_grad()
+
+    return works, before, ours.runs_together(rows)
 
 
 def topology_of(kind: str, tasks: Sequence[str], stages: Sequence[str]) -> Topology:
@@ -164,19 +171,20 @@ def topology_of(kind: str, tasks: Sequence[str], stages: Sequence[str]) -> Topol
     return Topology.branched(grouping, stages, len(stages) // 2)
 
 
-def backward(network: nn.Module, outputs: Sequence[Tensor]) -> None:
+def backward(outputs: Sequence[Tensor]) -> None:
     """Gradients of the mean square of all outputs."""
-    network.zero_grad()
     torch.stack([output.square().mean() for output in outputs]).sum().backward()  # type: ignore[no-untyped-call]
 
 
 def all_backward(networks: Sequence[nn.Module], rows: Tensor) -> None:
     """One after the other."""
     for network in networks:
-        backward(network, network(rows))
+        backward(network(rows))
 
 
-def interleaved(works: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, float]:
+def interleaved(
+    works: Mapping[str, Callable[[], object]], before: Callable[[], object], seconds: float
+) -> dict[str, float]:
     """Median seconds of each in rounds of random order, seven or more after three to warm up; nothing is collected."""
     found: dict[str, list[float]] = {name: [] for name in works}
     order, draw = list(works), random.Random(0)
@@ -187,6 +195,7 @@ def interleaved(works: Mapping[str, Callable[[], object]], seconds: float) -> di
         while n_rounds < 10 or (time.perf_counter() < until and n_rounds < 1000):
             draw.shuffle(order)
             for name in order:
+                before()
                 started = time.thread_time()
                 works[name]()
                 found[name].append(time.thread_time() - started)

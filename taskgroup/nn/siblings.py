@@ -142,7 +142,9 @@ class Siblings:
         self._modules = [part for copy in copies for part in copy.modules()]
         linear = [m for m in copies[0].modules() if isinstance(m, nn.Linear)]
         self.widest = max((m.in_features * m.out_features for m in linear), default=0)
-        self.maps = any(isinstance(m, nn.Conv2d) for m in copies[0].modules())
+        convolutions = [m for m in copies[0].modules() if isinstance(m, nn.Conv2d)]
+        self.maps = bool(convolutions)
+        self._growth = growth(convolutions[0]) if convolutions else 1.0
 
     def __call__(self, x: Wide, chosen: Sequence[int] | None = None) -> Wide:
         """Run them all, or those ``chosen`` by position."""
@@ -167,7 +169,8 @@ class Siblings:
         if any(part._forward_hooks or part._forward_pre_hooks or part._backward_hooks for part in self._modules):
             return False
         if self.maps:
-            return first.ndim == 4 and (common or first.numel() <= MOST_PIXELS)
+            pixels = first.numel() * self._growth / 4 if common else first.numel()
+            return first.ndim == 4 and pixels <= MOST_PIXELS
         return self.may_pay and (common or first.ndim == 2)
 
     @staticmethod
@@ -178,9 +181,16 @@ class Siblings:
 
 
 MOST_PIXELS = 50_000
-"""Maps of one copy above this size are convolved one copy after the other, unless all read the same."""
+"""Maps of one copy above this size are convolved one copy after the other; where all read the same, maps that the first
+convolution makes four times as large."""
 MOST_WEIGHTS, FEWEST_COPIES = 64 * 64, 4
 """Copies with a linear layer above this size, and fewer copies, run one after the other."""
+
+
+def growth(layer: nn.Conv2d) -> float:
+    """Numbers in the layer's output for each in its input, borders left aside."""
+    (down, across) = layer.stride
+    return layer.out_channels / (layer.in_channels * down * across)
 
 
 def _function(target: Any, given: Sequence[Wide]) -> Wide:

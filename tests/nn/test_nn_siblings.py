@@ -143,6 +143,8 @@ def test_what_pays() -> None:
     assert siblings(maps, 2).pays([few] * 2, common=False)
     assert not siblings(maps, 2).pays([many] * 2, common=False)
     assert siblings(maps, 2).pays([many], common=True)
+    assert not siblings(nn.Sequential(nn.Conv2d(4, 16, 3)), 2).pays([many], common=True)  # which become four times more
+    assert siblings(nn.Sequential(nn.Conv2d(4, 16, 3, stride=2)), 2).pays([many], common=True)
 
 
 class Noisy(nn.Module):
