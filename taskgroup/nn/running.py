@@ -110,18 +110,28 @@ class Runner:
     def __init__(self, route: Route, stages: nn.ModuleList, adapters: nn.ModuleList, bodies: nn.ModuleList) -> None:
         self.ends = route.ends
         self._stages = runs_of(route, stages, adapters, bodies)
-        self._plain = [_plain(runs) for runs, _ in self._stages]
+        self._paths = _paths([runs for runs, _ in self._stages])
+        self._kin = any(groups for _, groups in self._stages)
 
     def __call__(self, streams: Sequence[Stream], *, together: bool) -> Sequence[Stream]:
         """Streams after the last stage; ``together``: siblings at once where it pays."""
-        for (runs, groups), plain in zip(self._stages, self._plain, strict=True):
+        together = together and self._kin
+        if self._paths and not together:
+            return self._along(streams)
+        for runs, groups in self._stages:
             if groups and together:
                 streams = _through(runs, groups, streams)
-            elif plain:
-                streams = [module(flow_of(streams[k])) for module, k in plain]
             else:
                 streams = [stream for run in runs for stream in run(streams)]
         return streams
+
+    def _along(self, streams: Sequence[Stream]) -> Sequence[Stream]:
+        """Path after path: what one branch makes is still at hand when its next stage wants it, and let go then."""
+        held: dict[tuple[int, int], Any] = {(0, k): flow_of(stream) for k, stream in enumerate(streams)}
+        for module, source, target, last_use in self._paths:
+            held[target] = module(held.pop(source) if last_use else held[source])
+        last = len(self._stages)
+        return [held[last, k] for k in range(len(self._stages[-1][0]))]
 
     def finds_siblings(self, streams: Sequence[Stream]) -> bool:
         """Whether any copies run together on these streams; runs them."""
@@ -162,10 +172,30 @@ def _run(step: Step, copies: list[nn.Module], adapters: list[nn.Module], bodies:
     return Run(module, step.inputs, outputs)
 
 
-def _plain(runs: Sequence[Run]) -> list[tuple[nn.Module, int]]:
-    """Module and stream of each run, where every one takes one stream and gives one as it is; else empty."""
-    plain = all(len(run.inputs) == 1 and run.outputs == ((0, None),) for run in runs)
-    return [(run.module, run.inputs[0]) for run in runs] if plain else []
+Place = tuple[int, int]
+"""Number of stages behind a stream, and its index there."""
+
+
+def _paths(stages: Sequence[Sequence[Run]]) -> list[tuple[nn.Module, Place, Place, bool]]:
+    """Runs path after path: module, stream in, stream out, and whether nobody wants the stream in after it.
+
+    Empty unless all runs take one stream and give one.
+    """
+    if not all(len(run.inputs) == 1 and run.outputs == ((0, None),) for runs in stages for run in runs):
+        return []
+
+    def below(place: Place) -> list[tuple[nn.Module, Place, Place]]:
+        depth, index = place
+        found = []
+        for k, run in enumerate(stages[depth] if depth < len(stages) else ()):
+            if run.inputs[0] == index:
+                found += [(run.module, place, (depth + 1, k)), *below((depth + 1, k))]
+        return found
+
+    roots = dict.fromkeys(run.inputs[0] for run in stages[0]) if stages else ()
+    steps = [step for index in roots for step in below((0, index))]
+    last = {source: n for n, (_, source, _) in enumerate(steps)}
+    return [(module, source, target, last[source] == n) for n, (module, source, target) in enumerate(steps)]
 
 
 def _groups(steps: Sequence[Step], runs: Sequence[Run]) -> list[Group]:
