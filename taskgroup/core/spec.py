@@ -259,6 +259,12 @@ class Spec(Frozen):
         object.__setattr__(self, "fingerprint", computed)
         return self
 
+    @property
+    def is_edited(self) -> bool:
+        """Whether cost and evidence are those of another architecture: the spec was changed after it was confirmed."""
+        arms = self.evidence.arms if self.evidence else ()
+        return any(arm.chosen and arm.fingerprint != self.architecture.fingerprint for arm in arms)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON or YAML."""
         return self.model_dump(mode="json", by_alias=True)
@@ -271,10 +277,12 @@ class Spec(Frozen):
             InputError: With one sentence per fault, each naming ``source`` and the field.
         """
         if not isinstance(data, Mapping):
-            raise InputError(f"{source}: a spec should be a mapping, found {type(data).__name__}")
+            found = "nothing" if data is None else type(data).__name__
+            raise InputError(f"{source}: a spec should be a mapping, found {found}")
         if data.get("schema") != SCHEMA:
             raise InputError(
-                f"{source}: `schema` should be `{SCHEMA}`, the only one that can be read, found `{data.get('schema')}`"
+                f"{source}: `schema` should be `{SCHEMA}`, the only one that can be read, found "
+                + (f"`{data['schema']}`" if "schema" in data else "none")
             )
         try:
             return cls.model_validate(data)

@@ -41,7 +41,9 @@ def example_rows(spec: Spec, n_rows: int = 2) -> Tensor:
 def _built_in(spec: Spec, rows: Tensor) -> Trunk:
     name = spec.trunk.name
     if name not in TRUNKS.names:
-        raise InputError(f"build: the trunk `{name}` is not a built-in one; pass it as `trunk`")
+        raise InputError(
+            f"build: the trunk `{name}` is not a built-in one; pass it as `trunk` (--trunk module:function)"
+        )
     try:
         method = TRUNKS.create(name, spec.trunk.options)
     except ValidationError as error:

@@ -5,14 +5,14 @@ from functools import cached_property
 
 import torch
 
-from taskgroup.adapters import ADAPTERS, Adapter, Site
-from taskgroup.core.spec import AdapterSpec, Architecture, Cost
+from taskgroup.adapters import Site
+from taskgroup.core.spec import Architecture, Cost
 from taskgroup.core.task import TaskSet
 from taskgroup.core.topology import Topology
 from taskgroup.nn.counting import counting
 from taskgroup.nn.flow import Flow, n_rows
 from taskgroup.nn.heads import head_cost
-from taskgroup.nn.routes import Place, Route, bodies, places, route
+from taskgroup.nn.routes import Place, Route, adapter_of, bodies, places, route
 from taskgroup.nn.sites import own_norm, sites_of
 from taskgroup.nn.trunk import Trunk
 
@@ -116,7 +116,7 @@ class CostModel:
         return found
 
     def _adapter(self, stage: int, index: int, place: Place, plan: Route, architecture: Architecture) -> Part:
-        adapter, site = _method(place.entry), self.sites[stage]
+        adapter, site = adapter_of(place.entry), self.sites[stage]
         steps = plan.stages[stage]
         if place.inside:
             own = _bodies_with(architecture, stage, index, self.own_norm)
@@ -133,11 +133,6 @@ def _bodies_with(architecture: Architecture, stage: int, place: int, own_norm: t
     """Bodies of ``stage`` that hold the adapter at ``place``."""
     found = bodies(architecture, stage, own_norm=stage in own_norm)
     return {k for k, body in enumerate(found) if body.place == place}
-
-
-def _method(entry: AdapterSpec) -> Adapter:
-    made: Adapter = ADAPTERS.create(entry.kind, {"size": entry.size})
-    return made
 
 
 def measured_cost(network: torch.nn.Module, rows: Flow) -> tuple[int, int]:

@@ -21,7 +21,7 @@ def difference(found: Architecture, wanted: Architecture) -> str:
             return f"stage `{stage}` has copies for {_copies(old, s)}, not {_copies(new, s)}"
         for place, own in zip_longest(map(_adapter, places(found, s)), map(_adapter, places(wanted, s))):
             if place != own:
-                return f"stage `{stage}` has {place or 'no further adapter'}, not {own or 'no further adapter'}"
+                return f"stage `{stage}` has {place or 'no such adapter'}, where the network has {own or 'none'}"
     if found.head_size != wanted.head_size:
         return f"its heads have size {found.head_size}, not {wanted.head_size}"
     return ""

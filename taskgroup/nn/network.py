@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from taskgroup.adapters import ADAPTERS, Site
+from taskgroup.adapters import Site
 from taskgroup.core.seeds import derive_seed
 from taskgroup.core.spec import Architecture
 from taskgroup.core.table import did_you_mean
@@ -18,7 +18,7 @@ from taskgroup.nn.flow import Flow
 from taskgroup.nn.heads import build_head
 from taskgroup.nn.own_rows import OwnRows
 from taskgroup.nn.reading import Readers
-from taskgroup.nn.routes import Body, Place, bodies, places, route
+from taskgroup.nn.routes import Body, Place, adapter_of, bodies, places, route
 from taskgroup.nn.running import Runner
 from taskgroup.nn.sites import own_norm
 from taskgroup.nn.trunk import Trunk
@@ -221,7 +221,7 @@ class SharedNetwork(nn.Module):
 def _adapter(place: Place, site: Site, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive_seed("adapter", place.entry.stage, *place.tasks, seed))
-        made: nn.Module = ADAPTERS.create(place.entry.kind, {"size": place.entry.size}).build(site)
+        made: nn.Module = adapter_of(place.entry).build(site)
     return made
 
 

@@ -7,8 +7,11 @@ adapters. Streams that meet the same copy are run through it in one batch.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from taskgroup.adapters import ADAPTERS
+from pydantic import ValidationError
+
+from taskgroup.adapters import ADAPTERS, Adapter
 from taskgroup.core.spec import AdapterSpec, Architecture
+from taskgroup.errors import InputError
 
 Group = tuple[str, ...]
 
@@ -67,6 +70,22 @@ class Body:
     copy: int
     tasks: Group
     place: int | None
+
+
+def adapter_of(entry: AdapterSpec) -> Adapter:
+    """The method that builds the adapters of ``entry``.
+
+    Raises:
+        InputError: No such kind, or a size that it cannot have.
+    """
+    try:
+        made: Adapter = ADAPTERS.create(entry.kind, {"size": entry.size})
+    except ValidationError as error:
+        raise InputError(
+            f"adapter: size of kind {entry.kind} at stage `{entry.stage}`: "
+            f"{error.errors()[0]['msg'].lower()}, found {entry.size}"
+        ) from None
+    return made
 
 
 def places(architecture: Architecture, stage: int) -> list[Place]:

@@ -8,6 +8,7 @@ from torch import nn
 
 from taskgroup.core.spec import Architecture
 from taskgroup.core.topology import Topology
+from taskgroup.errors import InputError
 from taskgroup.nn.network import SharedNetwork
 from taskgroup.nn.refining import carried, check_keeps, check_refines, origins
 
@@ -44,6 +45,8 @@ def fork(network: SharedNetwork, target: Topology | Architecture, *, seed: int =
         >>> torch.equal(forked(rows)["a"], network(rows)["a"])
         True
     """
+    if not isinstance(target, Topology | Architecture):
+        raise InputError(f"fork: `target` should be a Topology or an Architecture, found {type(target).__name__}")
     old = network.architecture
     check_refines(old.topology, target if isinstance(target, Topology) else target.topology)
     new = carried(old, target) if isinstance(target, Topology) else target

@@ -11,7 +11,7 @@ from taskgroup.core.affinity import TRUNK
 from taskgroup.core.table import Table
 from taskgroup.errors import InputError
 from taskgroup.nn.cutting.chaining import Paths
-from taskgroup.nn.cutting.checking import output_fault, reset_of, stuck, tied, versions
+from taskgroup.nn.cutting.checking import check_arguments, output_fault, reset_of, stuck, tied, versions
 from taskgroup.nn.cutting.sequential import sequential_stages
 from taskgroup.nn.cutting.stages import found_stages, stages_at
 from taskgroup.nn.cutting.tracing import Leaves
@@ -50,6 +50,11 @@ class Trunk:
             raise InputError("trunk: needs at least one stage, found none")
         if TRUNK in stages:
             raise InputError(f"trunk: no stage may be named `{TRUNK}`, which stands for all of them; rename it")
+        others = [
+            f"{name} ({type(stage).__name__})" for name, stage in stages.items() if not isinstance(stage, nn.Module)
+        ]
+        if others:
+            raise InputError(f"trunk: stages should be torch.nn.Modules, found {', '.join(others)}")
         if norm not in get_args(Norm):
             raise InputError(f"trunk.norm should be `shared` or `per_task`, found `{norm}`")
         self.stages = dict(stages)
@@ -83,6 +88,7 @@ class Trunk:
             InputError: A path that does not exist, two that would give one stage name, or a module that cannot be cut
                 there; it says where the chain or the tracing failed, and what to pass instead.
         """
+        check_arguments(module, example)
         return cls(stages_at(module, paths, example, leaves), **options)._ran(example)
 
     @classmethod
@@ -103,6 +109,7 @@ class Trunk:
         Raises:
             InputError: Another kind of module, or more stages than children with parameters.
         """
+        check_arguments(module, example, n_stages)
         return cls(sequential_stages(module, n_stages, example), **options)._ran(example)
 
     @classmethod
@@ -134,6 +141,7 @@ class Trunk:
             InputError: Fewer places than asked for (it names them), or a module that cannot be traced (it says where,
                 and what to pass instead).
         """
+        check_arguments(module, example, n_stages, needed=True)
         return cls(found_stages(module, example, n_stages, until, leaves), **options)._ran(example)
 
     def _ran(self, example: Flow | None) -> "Trunk":

@@ -1,5 +1,6 @@
 """Export: a spec, or the network that it describes, in another format."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,7 +57,8 @@ def export(
             one (the current folder is searched first). A job's folder knows its own.
 
     Returns:
-        The files written, the main one first.
+        The files written, the main one first; of a job's network also ``preprocessing.json``, which says how the job
+        made the rows that it takes (standardized numbers, codes of categories) from those of the table.
 
     Raises:
         InputError: No such format or file, weights of another network, or a spec that the format cannot express.
@@ -72,10 +74,29 @@ def export(
         path.write_text(spec_text(found, to), encoding="utf-8", newline="\n")
         return (path,)
     source = _weights(place, weights)
-    if source.resolve() in (path.resolve(), path.with_suffix(".safetensors").resolve()):
-        raise InputError(f"{path}: would be written over the network's own weights, {source}; give another --out")
+    _check_target(path, source, to)
     network = _network(found, place, trunk, source)
-    return write_network(found, network, inputs_of(found, place, N_ROWS), to, path)
+    written = write_network(found, network, inputs_of(found, place, N_ROWS), to, path)
+    return (*written, *_with_preprocessing(place, path))
+
+
+def _check_target(path: Path, weights: Path, to: str) -> None:
+    suffix = NETWORK_EXPORTERS[to]().suffix
+    if suffix and path.is_dir():
+        raise InputError(f"{path}: should be a file to write, found a folder")
+    beside = [path.with_suffix(".safetensors")] if suffix == ".py" else []
+    if weights.resolve() in [file.resolve() for file in (path, *beside)]:
+        raise InputError(f"{path}: would be written over the network's own weights, {weights}; choose another name")
+
+
+def _with_preprocessing(job: Path | None, path: Path) -> tuple[Path, ...]:
+    """What the job did to inputs and labels, beside what was exported: the network takes rows made so."""
+    source = None if job is None else job / "data" / "preprocessing.json"
+    if source is None or not source.is_file() or not json.loads(source.read_text(encoding="utf-8")):
+        return ()
+    target = path / "preprocessing.json" if path.is_dir() else path.with_suffix(".preprocessing.json")
+    target.write_bytes(source.read_bytes())
+    return (target,)
 
 
 def write_network(spec: Spec, network: "SharedNetwork", rows: "Tensor", to: str, path: Path) -> tuple[Path, ...]:
@@ -132,6 +153,7 @@ def export_all(job: "Prepared", spec: Spec, weights: Path, folder: Path, names: 
         try:
             network = _network(spec, None, job.trunk, weights)
             write_network(spec, network, job.rows("val").inputs[:N_ROWS], name, path)
+            _with_preprocessing(job.folder.path, path)
         except InputError as error:
             faults += error.problems
     return faults

@@ -35,6 +35,9 @@ _FILES = (
 )
 
 
+EDITED = "  This spec was changed after that: verdict, gains and cost are those of another architecture."
+
+
 def summary(name: str, spec: Spec, folder: str | Path | None = None) -> str:
     """The outcome of a job in plain text of at most 100 columns.
 
@@ -43,7 +46,11 @@ def summary(name: str, spec: Spec, folder: str | Path | None = None) -> str:
         spec: Its plan; one without evidence or cost shows what it has.
         folder: Where the job's files are, if they are to be listed.
     """
-    blocks = [_verdict(name, spec.evidence), ["Topology", *indented(tree_text(spec.architecture).splitlines())]]
+    edited = [EDITED] if spec.is_edited else []
+    blocks = [
+        [*_verdict(name, spec.evidence), *edited],
+        ["Topology", *indented(tree_text(spec.architecture).splitlines())],
+    ]
     if spec.evidence:
         blocks.append(_gains(spec.evidence))
     if spec.cost:

@@ -90,7 +90,8 @@ def test_another_schema_is_refused(schema: object) -> None:
 
 @pytest.mark.parametrize("data", [None, [], "text", 3])
 def test_something_else_than_a_mapping_is_refused(data: object) -> None:
-    assert problems(data) == (f"plan.yaml: a spec should be a mapping, found {type(data).__name__}",)
+    found = "nothing" if data is None else type(data).__name__
+    assert problems(data) == (f"plan.yaml: a spec should be a mapping, found {found}",)
 
 
 def test_unknown_keys_come_with_a_hint() -> None:

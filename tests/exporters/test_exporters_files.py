@@ -85,7 +85,7 @@ def test_a_folder_is_no_spec(tmp_path: Path) -> None:
             r"s\.yaml, line 1: not valid YAML: could not determine",
         ),
         ("s.json", '{\n"schema": 1,\n}', r"s\.json, line 3: not valid JSON: "),
-        ("s.yaml", "", r"s\.yaml: a spec should be a mapping, found NoneType"),
+        ("s.yaml", "", r"s\.yaml: a spec should be a mapping, found nothing"),
         ("s.yaml", "schema: taskgroup/spec/2\n", r"`schema` should be `taskgroup/spec/1`.* found `taskgroup/spec/2`"),
         ("s.json", '{"schema": "taskgroup/spec/1", "trunks": 1}', r"s\.json: `trunks` is not a known key.*`trunk`"),
         ("s.toml", "x = 1", r"s\.toml: a spec file should end in \.json, \.yaml, \.yml, found `\.toml`"),

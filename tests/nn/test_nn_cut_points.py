@@ -1,6 +1,8 @@
 """Where a module can be cut, and which of those places are chosen."""
 
 import itertools
+import re
+from typing import Any
 
 import pytest
 import torch
@@ -249,3 +251,23 @@ class Two(nn.Module):
 def test_no_point_behind_what_the_module_itself_gives() -> None:
     assert names(Two(), numbers(2, 3)) == ["a", "b"]
     assert Trunk.auto(Two(), numbers(2, 3), 4, until="d").names == ("a", "b", "c", "d")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"example": "rows"}, "`example` should be a tensor, or a tuple of tensors, found str"),
+        ({"n_stages": "3"}, "`n_stages` should be a whole number, found '3'"),
+        ({"n_stages": 2.5}, "`n_stages` should be a whole number, found 2.5"),
+        ({"module": torch.relu}, "what is cut should be a torch.nn.Module, found builtin_function_or_method"),
+    ],
+)
+def test_other_things_than_modules_rows_and_numbers_are_refused(change: dict[str, Any], words: str) -> None:
+    given = {"module": nn.Sequential(nn.Linear(2, 2)), "example": torch.zeros(2, 2), "n_stages": 1, **change}
+    with pytest.raises(InputError, match=re.escape(words)):
+        Trunk.auto(given["module"], given["example"], given["n_stages"])
+
+
+def test_a_stage_that_is_no_module_is_refused() -> None:
+    with pytest.raises(InputError, match=r"stages should be torch\.nn\.Modules, found a \(builtin_function"):
+        Trunk({"a": torch.relu})  # type: ignore[dict-item]

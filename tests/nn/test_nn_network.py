@@ -263,3 +263,9 @@ def test_an_unknown_adapter_is_refused() -> None:
 def test_outputs_are_as_wide_as_the_tasks() -> None:
     outputs = network_of(SHARED)(ROWS["mlp"])
     assert [outputs[t.name].shape for t in TASKS] == [(5, 1), (5, 3), (5, 1), (5, 1)]
+
+
+def test_a_size_that_a_kind_cannot_have_is_refused() -> None:
+    architecture = branched(*SHARED.topology.matrix, adapters=(AdapterSpec(stage="block1", size=3, kind="film"),))
+    with pytest.raises(InputError, match="size of kind film at stage `block1`: input should be 1, found 3"):
+        network_of(architecture)

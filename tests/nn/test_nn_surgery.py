@@ -263,3 +263,8 @@ def test_one_adapter_in_place_of_several_is_refused() -> None:
 def test_other_heads_are_refused() -> None:
     target = SHARED.model_copy(update={"head_size": 4})
     assert "fork: head_size should stay 0, or outputs would change, found 4" in refused(SHARED, target)
+
+
+def test_a_target_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="`target` should be a Topology or an Architecture, found str"):
+        fork(network_of(branched((0,) * 4, (0,) * 4, (0,) * 4)), "apart")  # type: ignore[arg-type]

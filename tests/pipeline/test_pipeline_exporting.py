@@ -83,3 +83,25 @@ def test_a_job_of_a_python_problem_knows_its_trunk(tmp_path: Path, monkeypatch: 
     made = taskgroup.plan(space=space, out=tmp_path / "job")
     files = taskgroup.export(made.folder, "python", tmp_path / "net.py")
     assert "class One(nn.Linear):" in files[0].read_text()
+
+
+def test_what_was_done_to_the_rows_lies_beside_the_network_of_a_job(tmp_path: Path) -> None:
+    """Without it nobody could feed the network."""
+    plan = taskgroup.plan({"source": "bundled", "name": "linnerud"}, {**SPACE, "name": "fit", "trunk": {"name": "mlp"}},
+                          out=tmp_path / "job")  # fmt: skip
+    for suffix, to in ((".py", "python"), (".pt2", "torch-export")):
+        *_, last = taskgroup.export(plan.folder, to, tmp_path / f"net{suffix}")
+        assert last == tmp_path / "net.preprocessing.json"
+        assert last.read_bytes() == (plan.folder / "data" / "preprocessing.json").read_bytes()
+        last.unlink()
+
+
+def test_where_nothing_can_be_written(plan: Plan, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="should be a file to write, found a folder"):
+        taskgroup.export(plan.folder, "python", tmp_path, trunk=make_trunk())
+    weights = tmp_path / "net.safetensors"
+    weights.write_bytes((plan.folder / "weights.safetensors").read_bytes())
+    with pytest.raises(InputError, match="would be written over the network's own weights"):
+        taskgroup.export(plan.spec, "python", tmp_path / "net.py", weights=weights, trunk=make_trunk())
+    main, *_ = taskgroup.export(plan.spec, "torch-export", tmp_path / "net.pt2", weights=weights, trunk=make_trunk())
+    assert main.is_file()  # beside weights of its name, which it leaves alone

@@ -5,6 +5,7 @@ from record_fixture import HOSTILE, make_record
 
 from taskgroup.core.gain import Interval
 from taskgroup.core.spec import Spec
+from taskgroup.core.topology import Topology
 from taskgroup.report import summary
 from taskgroup.report.summary import HEADLINES, headline
 from taskgroup.report.text import TIMES
@@ -98,3 +99,12 @@ def test_the_worst_task_is_the_one_with_the_least_gain_against_separate() -> Non
     spec = record.spec.model_copy(update={"evidence": evidence.model_copy(update={"tasks": (evidence.tasks[0], bad)})})
     text = summary("j", spec, "r")
     assert any("worst task" in line and "-40.0 %" in line and "bad" in line for line in text.splitlines())
+
+
+def test_a_spec_changed_after_its_evidence_says_so() -> None:
+    spec = make_record().spec
+    words = "verdict, gains and cost are those of another architecture"
+    assert words not in summary("plan", spec)
+    separate = Topology.separate(spec.tasks.names, spec.trunk.stages)
+    changed = spec.model_copy(update={"architecture": spec.architecture.model_copy(update={"topology": separate})})
+    assert words in summary("plan", changed)

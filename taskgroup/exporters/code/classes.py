@@ -27,11 +27,13 @@ class Classes:
         sources: Class name → source, in an order in which each uses only those before it.
         evaluation_only: Classes whose forward pass does something else while training, which the source does not say.
         names: Source, without its name → class name.
+        stage: Name for the class of the stage at hand, where its module has none of its own (a traced graph).
     """
 
     sources: dict[str, str] = field(default_factory=dict)
     evaluation_only: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
+    stage: str = ""
 
     def saved(self) -> "Classes":
         """As they are now."""
@@ -141,17 +143,19 @@ class Classes:
         return f"{parts.call(path, expression)}({', '.join(words)})"
 
     def _added(self, module: nn.Module, parts: Parts, inputs: Sequence[str], lines: Sequence[str], trains: bool) -> str:
-        kind = type(module)
+        kind, traced = type(module), isinstance(module, fx.GraphModule)
+        origin = "Operations of a traced model." if traced else f"After `{kind.__module__}.{kind.__qualname__}`."
         init = [f"        {line}" for line in parts.statements()]
         body = [
             "class {name}(nn.Module):",
-            f'    """After `{kind.__module__}.{kind.__qualname__}`."""',
+            f'    """{origin}"""',
             "",
             *(["    def __init__(self):", "        super().__init__()", *init, ""] if init else []),
             f"    def forward(self, {', '.join(inputs)}):",
             *(f"        {line}" for line in lines),
         ]
-        name = self._named(re.sub(r"\W", "", kind.__name__) or "Part", "\n".join(body))
+        wanted = self.stage if traced else re.sub(r"\W", "", kind.__name__)
+        name = self._named(wanted or "Part", "\n".join(body))
         if not trains and name not in self.evaluation_only:
             self.evaluation_only.append(name)
         return name

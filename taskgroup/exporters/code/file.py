@@ -105,7 +105,8 @@ def heading(spec: Spec, needs: str) -> str:
             f'"""Network of the taskgroup spec {spec.fingerprint} ({counted}).',
             "",
             f"Needs {needs}, not taskgroup. The weights lie beside this file, under its name with the",
-            "ending `.safetensors`. `load()(rows)` gives task -> output.",
+            "ending `.safetensors`. `load()(rows)` gives task -> output, for rows as it was trained on: if the job",
+            "standardized or encoded its inputs, a file ending in `.preprocessing.json` beside this one says how.",
             '"""',
         ]
     )

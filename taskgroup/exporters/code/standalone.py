@@ -52,7 +52,7 @@ def write_standalone(
         if training and writer.classes.evaluation_only:
             raise InputError(
                 f"{format}: `{writer.classes.evaluation_only[0]}` does something else while training, in more than its "
-                "constants; it cannot be written as code that trains"
+                "constants; it cannot be written as code that trains; the format python takes it as it is in evaluation"
             )
         made = run_code(network_code(spec, writer, (), rows))["Network"]()
         tensors = {name: _tensor(writer.parts, name) for name in made.state_dict()}
@@ -62,6 +62,7 @@ def write_standalone(
             files = [Path(folder) / path.name, Path(folder) / path.with_suffix(".safetensors").name]
             files[0].write_text(whole(code), encoding="utf-8")
             save_file({name: tensors[name].detach().clone().contiguous() for name in kept}, files[1])
+            files[1].chmod(files[0].stat().st_mode)  # safetensors lets nobody else read
             _check(run_code(code, files[0])["load"]()(rows), expected, format)
             return tuple(_moved(file, path.parent / file.name) for file in files)
 

@@ -129,7 +129,8 @@ class Writer:
         name = self._network.architecture.topology.stages[stage]
         before = self.classes.saved()
         try:
-            found = self.classes.read(module, class_name(name, f"Stage{stage}"))
+            self.classes.stage = class_name(name, f"Stage{stage}")
+            found = self.classes.read(module, self.classes.stage)
             if gives("\n\n".join(self.classes.sources.values()), found, module, rows, expected):
                 return found
             reason = f"`{type(module).__name__}`: its forward, when traced, gives something else"

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor, fx, nn
 
+from taskgroup.errors import InputError
 from taskgroup.nn.flow import Flow, flow_fault
 
 
@@ -69,3 +70,22 @@ def output_fault(stage: str, output: Any, n: int, *, last: bool) -> str:
         f"trunk: stage `{stage}` should give a tensor, or a flat tuple of tensors, with as many rows as it takes "
         f"({n}), found {fault}"
     )
+
+
+def check_arguments(module: Any, example: Any, n_stages: Any = None, *, needed: bool = False) -> None:
+    """Check what a user hands over to be cut.
+
+    Raises:
+        InputError: No module, rows that are no tensors, or a number of stages that is no whole number.
+    """
+    parts = example if isinstance(example, tuple) else (example,)
+    faults = []
+    if not isinstance(module, nn.Module):
+        faults.append(f"trunk: what is cut should be a torch.nn.Module, found {type(module).__name__}")
+    if (needed or example is not None) and not all(isinstance(part, Tensor) for part in parts):
+        found = ", ".join(type(part).__name__ for part in parts)
+        faults.append(f"trunk: `example` should be a tensor, or a tuple of tensors, found {found}")
+    if (needed or n_stages is not None) and (isinstance(n_stages, bool) or not isinstance(n_stages, int)):
+        faults.append(f"trunk: `n_stages` should be a whole number, found {n_stages!r}")
+    if faults:
+        raise InputError(faults)
