@@ -32,6 +32,7 @@ _FILES = (
     ("affinity.csv", "measured affinities"),
     ("trials.csv", "every trial of the search"),
     ("figures", "the pictures as SVG and PNG"),
+    ("exports", "the spec, and where asked for the network, in other formats"),
 )
 
 

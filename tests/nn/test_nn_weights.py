@@ -104,7 +104,8 @@ ADAPTED = adapted(AdapterSpec(stage="block1", size=2))
         (
             adapted(AdapterSpec(stage="block2", size=2, per="branch")),
             adapted(AdapterSpec(stage="block2", kind="lora", size=1, per="branch")),
-            "stage `block2` has the adapter bottleneck 2 for a, b, c, d, where the network has the adapter lora 1 for a, b, c, d",
+            "stage `block2` has the adapter bottleneck 2 for a, b, c, d, "
+            "where the network has the adapter lora 1 for a, b, c, d",
         ),
         (SHARED, SHARED.model_copy(update={"head_size": 3}), "its heads have size 0, not 3"),
     ],
