@@ -66,7 +66,7 @@ thread itself, so that other programs on the machine weigh little.
 - `ratio_to_handwritten`: our time as the network is used, over that of a network written by hand for the very topology
   (shared stages, a list of branches, a list of heads); 1 is as fast, the goal is at most 1.03.
 - `batched_speedup`: our time with sibling copies one after the other, over our time with siblings run together where
-  the rule in `taskgroup/nn/siblings.py` says that it pays; empty where nothing is run together.
+  the rule in `taskgroup/nn/siblings.py` says that it pays; 1 where nothing is run together.
 - `ratio_in_turn`: our time with sibling copies one after the other, over the hand-written network's.
 - `ratio_to_networks_per_group`: our time as used, over that of one whole hand-written network for each group of tasks
   that share the last stage.
@@ -113,7 +113,7 @@ def timed_row(trunk: str, count: int, topology: str, seconds: float) -> Row:
         "n_tasks": count,
         "topology": topology,
         "ratio_to_handwritten": ratio("ours", "handwritten"),
-        "batched_speedup": ratio("ours, in turn", "ours") if wide else None,
+        "batched_speedup": ratio("ours, in turn", "ours") if wide else 1.0,
         "ratio_in_turn": ratio("ours, in turn", "handwritten"),
         "ratio_to_networks_per_group": ratio("ours", "networks per group"),
         "handwritten_ms": round(medians["handwritten"] * 1e3, 2),
