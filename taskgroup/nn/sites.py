@@ -29,7 +29,7 @@ def sites_of(trunk: Trunk, rows: Flow) -> list[Site]:
 
 def own_norm(trunk: Trunk) -> tuple[int, ...]:
     """Positions of the stages in which every task has statistics of its own: those that keep running statistics."""
-    if getattr(trunk, "norm", "shared") == "shared":
+    if trunk.norm == "shared":
         return ()
     return tuple(
         s
