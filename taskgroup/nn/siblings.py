@@ -161,7 +161,9 @@ class Siblings:
         return self.maps or (self.k >= FEWEST_COPIES and self.widest <= MOST_WEIGHTS)
 
     def pays(self, parts: Sequence[Tensor], *, common: bool) -> bool:
-        """Whether running together is faster than in turn, by what ``taskgroup bench build`` found on a CPU.
+        """Whether running together is faster than in turn, by trials on one CPU thread.
+
+        ``taskgroup bench build`` shows what the rule brings.
 
         Never where somebody hooked a module: hooks see only modules that are called.
         """

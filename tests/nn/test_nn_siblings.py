@@ -125,7 +125,7 @@ def test_copies_drop_features_of_their_own(calls: list[int]) -> None:
 
 
 def test_what_pays() -> None:
-    """Small layers and several copies; the figures are those of ``results/bench/build.md``."""
+    """Small layers and several copies; ``results/bench/build.md`` shows what the rule brings."""
 
     def siblings(stage: nn.Module, k: int) -> Siblings:
         steps = steps_of(stage)
