@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from taskgroup.core.affinity import Affinity, Symmetrization
 from taskgroup.core.grouping import Grouping
+from taskgroup.core.recipe import Candidate, Recipe
 from taskgroup.core.spec import Architecture, Cost, Spec
-from taskgroup.core.task import Frozen
+from taskgroup.core.task import Frozen, Sparse
 from taskgroup.core.text import plural
 from taskgroup.core.topology import Topology
 from taskgroup.core.tree import MergeTree
@@ -105,7 +107,7 @@ class Proposals(Frozen):
     symmetrization: Symmetrization = "centred-mean"
 
 
-class TrialRow(Frozen):
+class TrialRow(Sparse):
     """One line of the trials table.
 
     Attributes:
@@ -117,8 +119,11 @@ class TrialRow(Frozen):
         gain: Validation gain against all-separate under the search seed; None unless complete.
         errors: Validation error of each task; empty unless complete or pruned.
         seconds: Training time.
+        recipe: How it was trained, where that is searched too.
+        trainings: Compute, in trainings of all-shared as long as ``train.steps``; 0 where it was not counted.
     """
 
+    later: ClassVar[frozenset[str]] = frozenset({"recipe", "trainings"})
     number: int
     origin: str
     state: str
@@ -127,6 +132,13 @@ class TrialRow(Frozen):
     gain: float | None
     errors: dict[str, float]
     seconds: float
+    recipe: Recipe = Recipe()
+    trainings: float = 0.0
+
+    @property
+    def candidate(self) -> Candidate:
+        """Network and recipe."""
+        return Candidate(architecture=self.architecture, recipe=self.recipe)
 
 
 def search_words(rows: Sequence[TrialRow]) -> str:

@@ -125,6 +125,25 @@ class Architecture(Sparse):
         return digest([*content, self.head_size] if self.head_size else content)
 
 
+class Recipe(Sparse):
+    """How a network is trained where search may vary it; all else is the same for all arms.
+
+    Attributes:
+        lr_scale: Factor of the job's learning rate.
+        weighting: Loss weighting, or how the tasks' gradients are put together; ``equal`` is the job's own.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"lr_scale", "weighting"})
+    lr_scale: float = Field(default=1.0, gt=0)
+    weighting: str = "equal"
+
+    @property
+    def words(self) -> str:
+        """For people: ``learning rate x 2, pcgrad``; empty where nothing is said."""
+        parts = [f"learning rate × {self.lr_scale:g}"] * (self.lr_scale != 1)
+        return ", ".join(parts + [self.weighting] * (self.weighting != "equal"))
+
+
 class TrunkSpec(Frozen):
     """How to get the trunk again: a name of the trunk table or ``module:function``, its options and its stages."""
 

@@ -23,9 +23,11 @@ class TrainOptions(Sparse):
         adapters: ``joint``: together with all else; ``staged``: trunk and heads first, with the adapters left at the
             identity, then adapters and heads, with the trunk frozen. Networks without adapters train as ever.
         adapter_share: Share of the steps in which ``staged`` trains adapters.
+        weighting: Loss weighting, or how the tasks' gradients are put together in what they share: a name of the
+            weighting table; ``equal`` is the sum of the losses, each with its task's weight.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"adapters", "adapter_share"})
+    later: ClassVar[frozenset[str]] = frozenset({"adapters", "adapter_share", "weighting"})
 
     steps: int = Field(default=600, ge=1)
     batch_size: int = Field(default=64, ge=1)
@@ -35,6 +37,7 @@ class TrainOptions(Sparse):
     threads: int = Field(default=1, ge=1)
     adapters: Literal["joint", "staged"] = "joint"
     adapter_share: float = Field(default=0.5, gt=0, lt=1)
+    weighting: str = "equal"
 
     @model_validator(mode="after")
     def _check_share(self) -> Self:
