@@ -17,6 +17,7 @@ BENCHMARKS: Table[type[Benchmark]] = Table(
         "digits": "taskgroup.bench.digits:Digits",
         "grouping": "taskgroup.bench.grouping.benchmark:GroupingBench",
         "lookahead": "taskgroup.bench.lookahead:LookaheadBench",
+        "plans": "taskgroup.bench.plans.benchmark:PlansBench",
     },
 )
 
@@ -45,7 +46,10 @@ def run_benchmark(name: str, *, quick: bool, workers: int, out: Path, places: Pl
     rows = run_cells(benchmark, title, quick=quick, workers=workers, out=out, places=places, progress=progress)
     elsewhere = "".join(f" --{at.name} {getattr(places, at.name)}" for at in fields(Places) if _moved(places, at.name))
     command = f"taskgroup bench {name}{' --quick' if quick else ''} --workers {workers}{elsewhere}"
-    return write_tables(benchmark, title, rows, command, out)
+    path = write_tables(benchmark, title, rows, command, out)
+    if hasattr(benchmark, "draw"):
+        benchmark.draw(rows, out / f"{title}.png")
+    return path
 
 
 def _moved(places: Places, name: str) -> bool:

@@ -1,21 +1,26 @@
 """The frame of every benchmark: cells that are done once, and the tables that are written from their rows."""
 
 import json
+import multiprocessing
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from multiprocessing import connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Protocol
 
 from taskgroup import __version__
+from taskgroup.errors import TrialError
 from taskgroup.pipeline.folder import write_text
-from taskgroup.pipeline.progress import Progress
+from taskgroup.pipeline.progress import Progress, Silent
 
 Row = dict[str, Any]
+ROWS = "rows.json"
 PACKAGES = ("numpy", "optuna", "scikit-learn", "scipy", "torch")
 
 
@@ -56,18 +61,61 @@ class Benchmark(Protocol):
 def run_cells(
     benchmark: Benchmark, title: str, *, quick: bool, workers: int, out: Path, places: Places, progress: Progress
 ) -> list[Row]:
-    """Rows of every cell; cells that an earlier run finished are read from disk."""
-    rows: list[Row] = []
-    for cell in benchmark.cells(quick, places):
-        folder = out / ".work" / title / cell
-        kept = folder / "rows.json"
-        if not kept.exists():
-            folder.mkdir(parents=True, exist_ok=True)
+    """Rows of every cell; cells that an earlier run finished are read from disk.
+
+    Cells of a benchmark that is ``parallel`` run side by side, one process each.
+    """
+    cells = {cell: out / ".work" / title / cell for cell in benchmark.cells(quick, places)}
+    waiting = [cell for cell, folder in cells.items() if not (folder / ROWS).exists()]
+    if getattr(benchmark, "parallel", False) and workers > 1:
+        _side_by_side(benchmark, title, {c: cells[c] for c in waiting}, workers, quick, places, progress)
+    else:
+        for cell in waiting:
             progress.say(f"{title}: {cell}")
-            found = benchmark.run(cell, quick=quick, workers=workers, folder=folder, places=places, progress=progress)
-            write_text(kept, json.dumps(found, indent=1))
-        rows += json.loads(kept.read_text(encoding="utf-8"))
-    return rows
+            _run_cell(benchmark, cell, cells[cell], workers, quick, places, progress)
+    return [row for folder in cells.values() for row in json.loads((folder / ROWS).read_text(encoding="utf-8"))]
+
+
+def _run_cell(
+    benchmark: Benchmark, cell: str, folder: Path, workers: int, quick: bool, places: Places, progress: Progress
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    found = benchmark.run(cell, quick=quick, workers=workers, folder=folder, places=places, progress=progress)
+    write_text(folder / ROWS, json.dumps(found, indent=1))
+
+
+def _side_by_side(
+    benchmark: Benchmark,
+    title: str,
+    cells: Mapping[str, Path],
+    workers: int,
+    quick: bool,
+    places: Places,
+    progress: Progress,
+) -> None:
+    """Run cells in processes of their own; one that ends badly costs its own cell alone.
+
+    Raises:
+        TrialError: Some cells did not end well; the others are kept.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["taskgroup.pipeline.work"])
+    running: dict[str, BaseProcess] = {}
+    waiting, failed = list(cells), []
+    while waiting or running:
+        while waiting and len(running) < workers:
+            cell = waiting.pop(0)
+            arguments = (benchmark, cell, cells[cell], 1, quick, places, Silent())
+            running[cell] = context.Process(target=_run_cell, args=arguments, daemon=True)
+            running[cell].start()
+            progress.say(f"{title}: {cell} begins")
+        connection.wait([process.sentinel for process in running.values()])
+        for cell in [c for c, process in running.items() if not process.is_alive()]:
+            code = running.pop(cell).exitcode
+            failed += [f"{cell} (exit code {code})"] * (code != 0)
+            progress.say(f"{title}: {cell} {'done' if code == 0 else 'failed'}, {len(waiting) + len(running)} to go")
+    if failed:
+        raise TrialError(f"bench {title}: these cells failed: {', '.join(failed)}; the same command tries them again")
 
 
 def write_tables(benchmark: Benchmark, title: str, rows: Sequence[Row], command: str, out: Path) -> Path:

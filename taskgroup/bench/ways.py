@@ -24,7 +24,7 @@ from taskgroup.nn.sites import sites_of
 from taskgroup.problems.planted import planted
 from taskgroup.problems.problem import TRAIN, Problem
 from taskgroup.training.data import Rows, batches
-from taskgroup.training.loop import total_loss
+from taskgroup.training.objective import total_loss
 
 BATCH, LR = 64, 2e-3
 MIN_LOOKS, N_STEPS = 40, 1500

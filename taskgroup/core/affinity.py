@@ -130,6 +130,15 @@ class Affinity:
             None if self.classes is None else self.classes[..., source, target],
         )
 
+    def flattened(self) -> "Affinity":
+        """Stages no longer told apart: every slice is what was found for the whole trunk."""
+
+        def flat(array: NDArray[Any] | None) -> Any:
+            return None if array is None else np.repeat(array[..., -1:, :, :], len(self.stages), axis=-3)
+
+        names = ("values", "stderr", "counts", "effective", "phases", "classes")
+        return replace(self, **{name: flat(getattr(self, name)) for name in names})
+
     def resampled(self, rng: np.random.Generator) -> "Affinity":
         """A draw from the error bars: ``values + stderr · N(0, 1)``.
 

@@ -154,13 +154,23 @@ class TrunkSpec(Frozen):
     input_dtype: Literal["float32", "int64"] = "float32"
 
 
-class Cost(Frozen):
-    """Parameters and multiply-accumulates for one example, absolute and relative to all-shared."""
+class Cost(Sparse):
+    """Parameters and multiply-accumulates for one example, absolute and relative to all-shared.
 
+    Attributes:
+        params: Parameters.
+        macs: Multiply-accumulates.
+        params_ratio: Relative to all-shared.
+        macs_ratio: Relative to all-shared.
+        latency_ratio: Measured latency relative to all-shared; None where it was not measured.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"latency_ratio"})
     params: int
     macs: int
     params_ratio: float
     macs_ratio: float
+    latency_ratio: float | None = None
 
 
 class TaskEvidence(Frozen):
@@ -231,9 +241,13 @@ class Evidence(Frozen):
         return min(self.losses or self.tasks, key=lambda t: t.gain_vs_separate.mean)
 
 
-class Provenance(Frozen):
-    """Where a spec comes from; not part of its fingerprint."""
+class Provenance(Sparse):
+    """Where a spec comes from, and what each step cost; not part of its fingerprint.
 
+    ``seconds`` are wall time; ``trainings`` compute, in trainings of all-shared.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"trainings"})
     job: str
     created: str
     seed: int
@@ -242,15 +256,18 @@ class Provenance(Frozen):
     versions: dict[str, str]
     n_trials: int
     seconds: dict[str, float] = Field(default_factory=dict)
+    trainings: dict[str, float] = Field(default_factory=dict)
 
 
-class Spec(Frozen):
-    """A sharing topology with its cost, evidence and provenance."""
+class Spec(Sparse):
+    """A sharing topology with its cost, evidence and provenance, and the recipe that it was confirmed with."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"recipe"})
     schema_: Literal["taskgroup/spec/1"] = Field(default="taskgroup/spec/1", alias="schema")
     tasks: TaskSet
     trunk: TrunkSpec
     architecture: Architecture
+    recipe: Recipe = Recipe()
     cost: Cost | None = None
     evidence: Evidence | None = None
     provenance: Provenance | None = None

@@ -99,9 +99,20 @@ class MergeTree(Frozen):
         return Topology.from_groupings(stages, groupings)
 
     def splits_of(self, topology: Topology) -> tuple[int, ...] | None:
-        """The ``splits`` that give ``topology``, or None where this tree cannot express it."""
+        """The ``splits`` that give ``topology``, or None where this tree cannot express it.
+
+        It can where every merge whose sides share a copy has nothing but that copy below. Cost: ``O(T S)`` operations
+        on integers of T bits.
+        """
+        if topology.tasks != self.tasks:
+            return None
+        below = [tuple(1 << row[i] for row in topology.matrix) for i in range(len(self.tasks))]  # copies, as sets
         splits = []
         for a, b in self.merges:
-            pairs = [(self.tasks[i], self.tasks[j]) for i in self.leaves(a) for j in self.leaves(b)]
-            splits.append(max(topology.n_shared(i, j) for i, j in pairs))
-        return tuple(splits) if self.topology(topology.stages, splits) == topology else None
+            shared = [bool(left & right) for left, right in zip(below[a], below[b], strict=True)]
+            both = tuple(left | right for left, right in zip(below[a], below[b], strict=True))
+            if any(one and copies.bit_count() > 1 for one, copies in zip(shared, both, strict=True)):
+                return None
+            below.append(both)
+            splits.append(sum(shared))
+        return tuple(splits)

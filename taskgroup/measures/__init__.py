@@ -76,5 +76,6 @@ MEASURES: Table[type[Measure]] = Table(
         "pruning": f"{_ROOM}.capacity.pruning:Pruning",
         "given": f"{_ROOM}.measured.given:Given",
         "pairs": f"{_ROOM}.measured.pairs:Pairs",
+        "uninformed": f"{_ROOM}.measured.uninformed:Uninformed",
     },
 )

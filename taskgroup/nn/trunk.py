@@ -209,8 +209,10 @@ TRUNKS: Table[type[TrunkMethod]] = Table(
     "taskgroup.trunks",
     {
         "conv": "taskgroup.nn.trunks.conv:Conv",
+        "conv1d": "taskgroup.nn.trunks.conv1d:Conv1d",
         "hf": "taskgroup.nn.trunks.hf:HF",
         "mlp": "taskgroup.nn.trunks.mlp:MLP",
+        "text": "taskgroup.nn.trunks.text:Text",
         "transformer": "taskgroup.nn.trunks.transformer:Transformer",
     },
 )

@@ -29,7 +29,7 @@ class HeadsConfig(Frozen):
     size: int = Field(default=0, ge=0)
 
 
-class MeasureConfig(Frozen):
+class MeasureConfig(Sparse):
     """The lookahead phase.
 
     Attributes:
@@ -44,7 +44,10 @@ class MeasureConfig(Frozen):
         window: Looks that count: ``auto`` (up to the lowest validation error), ``all``, or one third of them.
         stop: Whether to stop looking once the groupings have ``settled``.
         min_looks: Looks of a training before which they do not count as settled.
+        profile: Whether stages are told apart; if not, what was found for the whole trunk holds for each.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"profile"})
 
     affinity: dict[str, Any] = Field(default_factory=lambda: {"method": "lookahead"})
     seeds: int = Field(default=2, ge=1)
@@ -56,6 +59,7 @@ class MeasureConfig(Frozen):
     window: WindowKind = "auto"
     stop: Literal["settled", "never"] = "settled"
     min_looks: int = Field(default=40, ge=10)
+    profile: bool = True
 
 
 class ProposeConfig(Frozen):
@@ -126,8 +130,13 @@ class AdapterConfig(Sparse):
         return tuple(sorted({0, *sizes}))
 
 
-class SearchConfig(Frozen):
+Objective = Literal["gain", "params", "macs", "latency"]
+
+
+class SearchConfig(Sparse):
     """The search.
+
+    It ends when ``trials``, ``seconds`` or ``trainings`` is used up, whichever comes first.
 
     Attributes:
         trials: Candidates to train, both baselines included.
@@ -135,22 +144,69 @@ class SearchConfig(Frozen):
         prune: Whether to stop candidates that are in the lowest quarter at a check.
         first: At most so many proposals before the sampler takes over; by default half of ``trials``.
         adapters: Adapters to choose from.
+        seconds: Wall time after which nothing more is started.
+        trainings: Compute, in trainings of all-shared as long as ``train.steps``.
+        lr_scales: Factors of ``train.lr`` to choose from; 1 is always among them. Both baselines are tuned first.
+        head_sizes: Widths of the heads' hidden layer to choose from, beside ``heads.size``; 0 is linear heads.
+        weightings: Loss weightings to choose from, beside ``train.weighting``.
+        helpers: Most promising pairs of tasks of which the first may also train along the other's path; 0 is none.
+        objective: ``gain`` alone, or gain and costs: the search then spreads over their Pareto front.
+        sampler: What fills the gaps between proposals, a name of the sampler table.
+        surrogate: Whether what all trials teach of who should share with whom is proposed between the sampler's own.
+        fork: Whether candidates start from the weights of the lookahead phase: ``auto`` where that keeps their order.
+        fork_steps: Share of ``steps`` that forked candidates are trained.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("seconds", "trainings", "lr_scales", "head_sizes", "weightings", "helpers", "objective", "sampler"),
+            *("surrogate", "fork", "fork_steps"),
+        }
+    )
 
     trials: int = Field(default=40, ge=2)
     steps: int | None = Field(default=None, ge=1)
     prune: bool = True
     first: int | None = Field(default=None, ge=0)
     adapters: AdapterConfig = AdapterConfig()
+    seconds: float | None = Field(default=None, gt=0)
+    trainings: float | None = Field(default=None, gt=0)
+    lr_scales: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = ()
+    head_sizes: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    weightings: tuple[str, ...] = ()
+    helpers: int = Field(default=0, ge=0)
+    objective: tuple[Objective, ...] = ("gain",)
+    sampler: str = "tpe"
+    surrogate: bool = True
+    fork: Literal["auto", "on", "off"] = "off"
+    fork_steps: float = Field(default=0.5, gt=0, le=1)
+
+    @field_validator("objective")
+    @classmethod
+    def _objective(cls, objective: tuple[Objective, ...]) -> tuple[Objective, ...]:
+        if "gain" not in objective or len(set(objective)) < len(objective):
+            raise ValueError(f"should be gain, alone or with costs, each once; found {list(objective)}")
+        return objective
 
 
-class LimitsConfig(Frozen):
-    """Upper limits on the cost of the plan, relative to all-shared; empty is no limit."""
+class LimitsConfig(Sparse):
+    """Limits on the plan; empty is no limit.
+
+    Attributes:
+        params_ratio: Most parameters, relative to all-shared.
+        macs_ratio: Most multiply-accumulates for one example, relative to all-shared.
+        latency_ratio: Longest measured forward pass, relative to all-shared.
+        worst_task: Least gain of any task against all-separate, e.g. -0.01: no task may lose more than 1 %.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"latency_ratio", "worst_task"})
 
     params_ratio: float | None = None
     macs_ratio: float | None = None
+    latency_ratio: float | None = None
+    worst_task: float | None = Field(default=None, lt=1)
 
-    @field_validator("params_ratio", "macs_ratio")
+    @field_validator("params_ratio", "macs_ratio", "latency_ratio")
     @classmethod
     def _reachable(cls, value: float | None) -> float | None:
         if value is not None and not value >= 1:

@@ -166,12 +166,13 @@ def _go(job: steps.Job) -> Record:
     config, folder, prepared, progress = job.config, job.folder, job.prepared, job.progress
     affinity = _timed(folder, "measure", lambda: steps.measure(job))
     proposals = _timed(folder, "propose", lambda: steps.make_proposals(job, affinity))
-    rows = _timed(folder, "search", lambda: steps.search(job, proposals))
+    rows = _timed(folder, "search", lambda: steps.search(job, affinity, proposals))
     confirmed = _timed(folder, "confirm", lambda: steps.confirm(job, rows))
     spec = Spec(
         tasks=prepared.tasks,
         trunk=prepared.trunk_spec,
         architecture=confirmed.arm.architecture,
+        recipe=confirmed.arm.recipe,
         cost=confirmed.arm.cost,
         evidence=confirmed.evidence,
         provenance=_provenance(config, folder, len(rows)),
@@ -210,4 +211,5 @@ def _provenance(config: Config, folder: Folder, n_trials: int) -> Provenance:
         versions={"taskgroup": __version__, "python": python, **{name: version(name) for name in PACKAGES}},
         n_trials=n_trials,
         seconds=dict(folder.state()["seconds"]),
+        trainings=dict(folder.state().get("trainings", {})),
     )

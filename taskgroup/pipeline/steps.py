@@ -3,11 +3,13 @@
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from taskgroup.core.affinity import Affinity
+from taskgroup.core.recipe import Candidate, Recipe, applied
 from taskgroup.core.record import Proposals, TrialRow, search_words
 from taskgroup.core.seeds import derive_seed
 from taskgroup.core.spec import Architecture, Evidence, digest
@@ -17,8 +19,9 @@ from taskgroup.core.trial import TrainOptions, TrialResult, TrialSpec
 from taskgroup.errors import TrialError
 from taskgroup.groupers.propose import make_groupers, propose
 from taskgroup.measures import MEASURES
-from taskgroup.nn.cost import CostModel
+from taskgroup.pipeline.compute import Compute
 from taskgroup.pipeline.config import Config
+from taskgroup.pipeline.costs import Costs
 from taskgroup.pipeline.crew import Crew
 from taskgroup.pipeline.desk import FOLDER, Desk
 from taskgroup.pipeline.folder import Folder
@@ -28,10 +31,13 @@ from taskgroup.pipeline.progress import Progress
 from taskgroup.pipeline.sights import measure_missing
 from taskgroup.pipeline.wanted import wanted_measures
 from taskgroup.search.adapters import AdapterChoice
+from taskgroup.search.budget import Budget
 from taskgroup.search.confirm import Arm, TestErrors, arm_evidence, choose, evidence, lead_over
 from taskgroup.search.first import first_candidates
+from taskgroup.search.helping import helper_pairs
 from taskgroup.search.limits import Limits
 from taskgroup.search.notes import SEPARATE, SHARED
+from taskgroup.search.planner import Planner
 from taskgroup.search.select import complete_rows, finalists
 from taskgroup.search.space import Space
 from taskgroup.search.storage import Storage
@@ -64,7 +70,8 @@ class Job:
     def limits(self) -> Limits:
         """Limits on cost, and rules for the topology."""
         limits = self.config.limits
-        return Limits(limits.params_ratio, limits.macs_ratio, self.config.propose.constraints)
+        rules = self.config.propose.constraints
+        return Limits(limits.params_ratio, limits.macs_ratio, rules, limits.latency_ratio, limits.worst_task)
 
     def seed(self, *parts: object) -> int:
         """A seed for one purpose."""
@@ -75,6 +82,16 @@ class Job:
         make = Topology.shared if name == SHARED else Topology.separate
         topology = make(self.prepared.tasks.names, self.prepared.trunk.names)
         return Architecture(topology=topology, head_size=self.config.heads.size)
+
+    @cached_property
+    def compute(self) -> Compute:
+        """What trainings cost."""
+        return Compute.of(self.prepared, self.config.train.steps, self.config.heads.size)
+
+    def charge(self, step: str, trainings: float) -> None:
+        """Note what a step cost in all, in trainings of all-shared."""
+        known = self.folder.state().get("trainings", {})
+        self.folder.note(trainings={**known, step: round(trainings, 3)})
 
     def train(self, steps: int | None) -> TrainOptions:
         """Training options with another number of steps, where one is given."""
@@ -105,6 +122,11 @@ def measure(job: Job) -> Affinity:
     tasks, rows = job.prepared.tasks.names, job.prepared.rows("train")
     n_rows = min(train.batch_size, len(rows))
     affinity = averaged(config, looks, tasks, job.prepared.trunk.names, rows.labels.double().numpy(), n_rows)
+    affinity = affinity if config.profile else affinity.flattened()
+    candidate = Candidate(architecture=specs[0].architecture)
+    trained = [job.compute.trainings(candidate, r.history[-1].step) for r in results if r.history]
+    n_looks = sum(len(seed.samples) for seed in looks)
+    job.charge("measure", sum(trained) + job.compute.looks(config.affinity, n_looks))
     job.folder.write_affinity(affinity)
     job.progress.end(summary(affinity, looks))
     return affinity
@@ -139,9 +161,9 @@ def make_proposals(job: Job, affinity: Affinity) -> Proposals:
     return proposals
 
 
-def search(job: Job, proposals: Proposals) -> tuple[TrialRow, ...]:
-    """Search branch points and adapter sizes; gives the trials table."""
-    study = make_search(job, proposals)
+def search(job: Job, affinity: Affinity, proposals: Proposals) -> tuple[TrialRow, ...]:
+    """Search branch points, adapters, heads and recipes; gives the trials table."""
+    study = make_search(job, affinity, proposals)
     job.progress.begin("search", job.config.search.trials)
     try:
         _train_candidates(job, study)
@@ -149,6 +171,7 @@ def search(job: Job, proposals: Proposals) -> tuple[TrialRow, ...]:
         study.put_back()
         raise
     rows = study.rows()
+    job.charge("search", study.spent.trainings)
     job.folder.write_rows(rows)
     job.progress.end(search_words(rows))
     return tuple(rows)
@@ -163,9 +186,9 @@ def _train_candidates(job: Job, study: Search) -> None:
                 job=job.config.name,
                 data=job.prepared.key,
                 step="search",
-                architecture=candidate.architecture,
+                architecture=candidate.candidate.architecture,
                 seed=job.seed("search"),
-                train=job.train(job.config.search.steps),
+                train=applied(candidate.candidate.recipe, job.train(job.config.search.steps)),
                 bars=candidate.bars,
             )
             asked.setdefault(spec.key, []).append(candidate.number)
@@ -180,10 +203,49 @@ def _train_candidates(job: Job, study: Search) -> None:
         job.progress.advance(study.n_spent, best[0].gain if best else None)
 
 
-def make_search(job: Job, proposals: Proposals) -> Search:
-    """The study with its space and first candidates."""
+def make_search(job: Job, affinity: Affinity, proposals: Proposals) -> Search:
+    """The study with its space, and the planner that opens it."""
     config = job.config.search
-    stages = job.prepared.trunk.names
+    space = search_space(job, affinity, proposals)
+    costs = Costs.of(job.prepared, latency=job.config.limits.latency_ratio is not None or "latency" in config.objective)
+    steps = job.train(config.steps).steps
+    n_first = config.trials // 2 if config.first is None else config.first
+
+    def allow(architecture: Architecture) -> bool:
+        return job.limits.allow(architecture, costs.cost(architecture))
+
+    first = first_candidates(space, proposals.proposals, n_first, proposals.chain, allow) if n_first else []
+    planner = Planner(
+        space,
+        [named for named in first if named[1].recipe == Recipe()],
+        affinity,
+        lambda candidate: job.compute.trainings(candidate, steps),
+        budget=config.trainings or float(config.trials),
+        admits=allow,
+        surrogate=config.surrogate,
+        seed=job.seed("surrogate"),
+    )
+    return Search(
+        job.storage,
+        f"{job.config.name} {digest([job.config.fingerprint, job.prepared.key])}",  # jobs may share a database
+        space,
+        (),
+        cost=costs.cost,
+        limits=job.limits,
+        budget=Budget(n_trials=config.trials, seconds=config.seconds, trainings=config.trainings),
+        seed=job.seed("sampler"),
+        prune=config.prune,
+        objective=config.objective,
+        sampler=config.sampler,
+        proposer=planner if n_first or config.surrogate else None,
+        propose_every=1,
+        training_cost=job.compute.trainings,
+    )
+
+
+def search_space(job: Job, affinity: Affinity, proposals: Proposals) -> Space:
+    """What search may choose from."""
+    config, stages = job.config.search, job.prepared.trunk.names
     adapters = AdapterChoice(
         stages=stages if config.adapters.stages is None else config.adapters.stages,
         sizes=config.adapters.sizes,
@@ -191,21 +253,15 @@ def make_search(job: Job, proposals: Proposals) -> Search:
         per=config.adapters.per,
         vary=config.adapters.vary,
     )
-    space = Space(proposals.trees, stages, adapters, job.config.heads.size)
-    n_first = config.trials // 2 if config.first is None else config.first
-    cost = CostModel.of(job.prepared.trunk, job.prepared.tasks, job.prepared.example())
-    candidates = first_candidates(space, proposals.proposals, 4 * n_first, proposals.chain)
-    first = [pair for pair in candidates if job.limits.allow(pair[1], cost.cost(pair[1]))]
-    return Search(
-        job.storage,
-        f"{job.config.name} {digest([job.config.fingerprint, job.prepared.key])}",  # jobs may share a database
-        space,
-        first[:n_first],
-        cost=cost.cost,
-        limits=job.limits,
-        n_trials=config.trials,
-        seed=job.seed("sampler"),
-        prune=config.prune,
+    return Space(
+        proposals.trees,
+        stages,
+        adapters,
+        job.config.heads.size,
+        head_sizes=config.head_sizes,
+        lr_scales=config.lr_scales,
+        weightings=config.weightings,
+        helpers=helper_pairs(affinity, config.helpers) if config.helpers else (),
     )
 
 
@@ -224,12 +280,14 @@ def confirm(job: Job, rows: Sequence[TrialRow]) -> Confirmed:
     seeds = [job.seed("confirm", k) for k in range(config.seeds)]
     arms = _arms(job, rows)
     job.progress.begin("confirm", len(arms) * len(seeds))
-    specs = {name: [_confirm_spec(job, a, s) for s in seeds] for name, a, _ in arms}
+    specs = {name: [_confirm_spec(job, row.candidate, s) for s in seeds] for name, row in arms}
     done = job.crew.all([s for group in specs.values() for s in group], _counting(job))
     by_key = {result.key: result for result in done}
+    n_steps = job.train(config.steps).steps
+    job.charge("confirm", len(seeds) * sum(job.compute.trainings(row.candidate, n_steps) for _, row in arms))
     compared = [
-        Arm(name, architecture, row.cost, _errors(job, [by_key[s.key] for s in specs[name]]))
-        for name, architecture, row in arms
+        Arm(name, row.architecture, row.cost, _errors(job, [by_key[s.key] for s in specs[name]]), row.recipe)
+        for name, row in arms
     ]
     chosen = choose(compared, job.limits, config.level, config.cheapest_by)
     job.progress.end(f"chose {chosen.name}")
@@ -243,20 +301,29 @@ def confirm(job: Job, rows: Sequence[TrialRow]) -> Confirmed:
     return Confirmed(chosen, learned, job.folder.trials / str(file))
 
 
-def _arms(job: Job, rows: Sequence[TrialRow]) -> list[tuple[str, Architecture, TrialRow]]:
-    baselines = {row.origin: row for row in rows if row.origin in (SHARED, SEPARATE)}
-    lacking = [name for name in (SHARED, SEPARATE) if name not in baselines]
-    if lacking:
-        raise TrialError(f"confirm: the search has no complete trial of {' and '.join(lacking)}")
-    arms = [(name, baselines[name].architecture, baselines[name]) for name in (SHARED, SEPARATE)]
-    best = finalists(rows, job.limits, job.config.confirm.finalists)
-    return arms + [(f"trial {row.number}", row.architecture, row) for row in best]
+def _arms(job: Job, rows: Sequence[TrialRow]) -> list[tuple[str, TrialRow]]:
+    """Both baselines, each with the recipe that was best for it, and the finalists."""
+    arms = []
+    for name in (SHARED, SEPARATE):
+        plain = job.baseline(name).fingerprint
+        same = [row for row in rows if row.architecture.fingerprint == plain and row.gain is not None]
+        if not same:
+            raise TrialError(f"confirm: the search has no complete trial of {name}")
+        arms.append((name, max(same, key=lambda row: row.gain or 0.0)))
+    taken = {row.architecture.fingerprint for _, row in arms}
+    others = [row for row in rows if row.architecture.fingerprint not in taken]
+    best = finalists(others, job.limits, job.config.confirm.finalists)
+    return arms + [(f"trial {row.number}", row) for row in best]
 
 
-def _confirm_spec(job: Job, architecture: Architecture, seed: int) -> TrialSpec:
-    train = job.train(job.config.confirm.steps)
+def _confirm_spec(job: Job, candidate: Candidate, seed: int) -> TrialSpec:
     return TrialSpec(
-        job=job.config.name, data=job.prepared.key, step="confirm", architecture=architecture, seed=seed, train=train
+        job=job.config.name,
+        data=job.prepared.key,
+        step="confirm",
+        architecture=candidate.architecture,
+        seed=seed,
+        train=applied(candidate.recipe, job.train(job.config.confirm.steps)),
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, PositiveInt, field_validator, model
 from taskgroup.core.table import did_you_mean
 from taskgroup.core.task import LOSSES, METRICS, Frozen, Kind, Loss, Metric
 
-SOURCES = ("bundled", "table", "python")
+SOURCES = ("bundled", "table", "set", "python")
 
 BUNDLED: dict[str, dict[str, Kind]] = {
     "digits": {
@@ -200,6 +200,27 @@ class TableConfig(Frozen):
         return []
 
 
+class SetConfig(Frozen):
+    """A multi-task set in one NPZ file that describes itself (format: :mod:`taskgroup.problems.sets`).
+
+    Attributes:
+        source: ``set``.
+        path: The file, relative to the config's folder.
+        tasks: Some of its tasks; by default all that can be scored, the others being named.
+        split: Which of its splits, e.g. ``random`` for the array ``split_random``; by default the one the file
+            recommends, else the first.
+        split_index: Which of several divisions that the split holds, from 0.
+        max_len: Documents are cut after so many tokens.
+    """
+
+    source: Literal["set"] = "set"
+    path: str
+    tasks: tuple[str, ...] | None = Field(default=None, min_length=1)
+    split: str | None = None
+    split_index: int = Field(default=0, ge=0)
+    max_len: int = Field(default=256, ge=1)
+
+
 class PythonConfig(Frozen):
     """A function of the user's own that returns a ``Problem``.
 
@@ -236,6 +257,8 @@ def _check_source(section: Any) -> Any:
 
 
 ProblemConfig = Annotated[
-    BundledConfig | TableConfig | PythonConfig, Field(discriminator="source"), BeforeValidator(_check_source)
+    BundledConfig | TableConfig | SetConfig | PythonConfig,
+    Field(discriminator="source"),
+    BeforeValidator(_check_source),
 ]
 """The ``problem`` section, told apart by ``source``."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from taskgroup.core.spec import TrunkSpec
@@ -14,18 +15,20 @@ from taskgroup.core.validation import sentences
 from taskgroup.errors import InputError
 from taskgroup.nn.trunk import TRUNKS, Trunk
 from taskgroup.problems.bundled import read_bundled
-from taskgroup.problems.config import BundledConfig, PythonConfig, TableConfig
+from taskgroup.problems.config import BundledConfig, PythonConfig, SetConfig, TableConfig
 from taskgroup.problems.faults import Faults
 from taskgroup.problems.fit import fit
 from taskgroup.problems.labels import Encoded
 from taskgroup.problems.problem import Problem, described
 from taskgroup.problems.python import read_python
+from taskgroup.problems.sets.read import read_set
+from taskgroup.problems.sets.trunks import FORMS, default_trunk
 from taskgroup.problems.table import read_table
 from taskgroup.problems.validate import validate
 
 
 def load_problem(
-    problem: BundledConfig | TableConfig | PythonConfig, trunk: Mapping[str, Any] | None, folder: Path
+    problem: BundledConfig | TableConfig | SetConfig | PythonConfig, trunk: Mapping[str, Any] | None, folder: Path
 ) -> Problem:
     """The problem, checked, with everything fitted on its training rows.
 
@@ -33,7 +36,8 @@ def load_problem(
 
     Args:
         problem: The config's ``problem`` section.
-        trunk: Its ``trunk`` section, ``name`` and options; None for a python problem, which brings its own.
+        trunk: Its ``trunk`` section, ``name`` and options; None for a python problem, which brings its own, and for a
+            set where its inputs are to decide.
         folder: The config's folder, to which paths are relative and where python modules are looked for.
 
     Raises:
@@ -42,6 +46,8 @@ def load_problem(
     with _private_random_state():
         if isinstance(problem, PythonConfig):
             found = _from_python(problem, trunk, folder)
+        elif isinstance(problem, SetConfig):
+            found = _from_set(problem, trunk, folder)
         else:
             found = _from_rows(problem, trunk, folder)
         faults = validate(found)
@@ -64,12 +70,11 @@ def _from_python(config: PythonConfig, trunk: Mapping[str, Any] | None, folder: 
 def _from_rows(config: BundledConfig | TableConfig, trunk: Mapping[str, Any] | None, folder: Path) -> Problem:
     faults = Faults()
     with faults.collect():
-        name, method = _trunk_method(trunk)
+        method = trunk_method(trunk)
     with faults.collect():
         data = fit(config, read_bundled(config) if isinstance(config, BundledConfig) else read_table(config, folder))
     faults.check()
-    built: Trunk = method.build(torch.from_numpy(data.inputs))
-    spec = TrunkSpec(name=name, stages=built.names, options=method.model_dump(mode="json", exclude={"name"}))
+    spec, built = built_trunk(method, data.inputs)
     title = config.name if isinstance(config, BundledConfig) else Path(config.path or "table").stem
     labels = {e.task.name: e.values for e in data.labels}
     tasks = [e.task for e in data.labels]
@@ -77,13 +82,35 @@ def _from_rows(config: BundledConfig | TableConfig, trunk: Mapping[str, Any] | N
     return replace(found, preprocessing={**data.record, "labels": _label_records(data.labels, found)})
 
 
+def _from_set(config: SetConfig, trunk: Mapping[str, Any] | None, folder: Path) -> Problem:
+    faults = Faults()
+    with faults.collect():
+        method = None if trunk is None else trunk_method(trunk)
+    with faults.collect():
+        data = read_set(config, folder, FORMS.get(str((trunk or {}).get("name"))))
+    faults.check()
+    inputs = data.inputs
+    if method is None:
+        method = trunk_method(default_trunk(inputs.form, inputs.values.shape[1:], len(data.tasks), inputs.n_tokens))
+    spec, built = built_trunk(method, inputs.values)
+    found = Problem.from_arrays(
+        data.name, data.tasks, inputs.values, data.labels, data.split, built, trunk_spec=spec, preprocessing=data.record
+    )
+    scales = {t.name: {"mean": t.mean, "scale": t.scale} for t in found.tasks if t.kind == "regression"}
+    return replace(found, preprocessing={**data.record, **({"labels": scales} if scales else {})})
+
+
 def _label_records(labels: tuple[Encoded, ...], problem: Problem) -> dict[str, Any]:
     scales = {t.name: {"mean": t.mean, "scale": t.scale} for t in problem.tasks if t.kind == "regression"}
     return {e.task.name: {**e.record, **scales.get(e.task.name, {})} for e in labels}
 
 
-def _trunk_method(trunk: Mapping[str, Any] | None) -> tuple[str, Any]:
-    """The trunk's name in the table, and its method with the options checked."""
+def trunk_method(trunk: Mapping[str, Any] | None) -> Any:
+    """The method that a ``trunk`` section names, with its options checked.
+
+    Raises:
+        InputError: No name, one that is not in the table, or options that are not the method's.
+    """
     if trunk is None or "name" not in trunk:
         what = "is missing" if trunk is None else "`name` is missing"
         names = ", ".join(TRUNKS.names)
@@ -91,9 +118,23 @@ def _trunk_method(trunk: Mapping[str, Any] | None) -> tuple[str, Any]:
     name = str(trunk["name"])
     method = TRUNKS[name]
     try:
-        return name, TRUNKS.create(name, trunk)
+        return TRUNKS.create(name, trunk)
     except ValidationError as error:
         raise InputError(sentences(error, cast("type[BaseModel]", method), "trunk")) from error
+
+
+def built_trunk(method: Any, inputs: NDArray[Any]) -> tuple[TrunkSpec, Trunk]:
+    """The trunk for ``inputs``, and how to get it again: with what the method takes from all of them filled in.
+
+    Raises:
+        InputError: Inputs that the trunk does not take.
+    """
+    rows = torch.from_numpy(inputs)
+    if hasattr(method, "for_rows"):
+        method = method.for_rows(rows)
+    built: Trunk = method.build(rows)
+    options = method.model_dump(mode="json", exclude={"name"})
+    return TrunkSpec(name=method.name, stages=built.names, options=options), built
 
 
 @contextmanager

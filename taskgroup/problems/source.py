@@ -70,13 +70,22 @@ def read(path: str, folder: Path) -> Source:
     ending = full.suffix.lower().removeprefix(".")
     if ending not in READERS.names:
         raise InputError(f"{path}: the file's ending should be one of {', '.join(READERS.names)}, found `{ending}`")
-    if not full.is_file():
-        beside = [p.name for p in sorted(full.parent.iterdir())] if full.parent.is_dir() else []
-        raise InputError(f"{path}: there is no such file in {full.parent}{did_you_mean(full.name, beside)}")
+    check_there(path, full)
     source = READERS[ending](full, path)
     if not source.n_rows:
         raise InputError(f"{path}: the file should have rows, found none")
     return source
+
+
+def check_there(path: str, full: Path) -> None:
+    """See to it that there is a file.
+
+    Raises:
+        InputError: There is none.
+    """
+    if not full.is_file():
+        beside = [p.name for p in sorted(full.parent.iterdir())] if full.parent.is_dir() else []
+        raise InputError(f"{path}: there is no such file in {full.parent}{did_you_mean(full.name, beside)}")
 
 
 def unknown_column(file: str, name: str, names: Sequence[str]) -> str:

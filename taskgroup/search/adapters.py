@@ -1,23 +1,21 @@
 """The part of the search space that is about adapters: a size, and a kind, for each stage or each shared copy."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from optuna.distributions import CategoricalDistribution
-
 from taskgroup.adapters import ADAPTERS
 from taskgroup.core.spec import AdapterSpec, Architecture
-from taskgroup.core.topology import Topology
+from taskgroup.core.topology import Module, Topology
+from taskgroup.search.asking import Ask, one_of
 
 
 @dataclass(frozen=True)
 class AdapterChoice:
     """Adapters that search may put at the shared copies of ``stages``.
 
-    Parameters: ``adapter_STAGE`` (size, 0 is none) and, where there are several kinds, ``kind_STAGE``. By branch
-    ``adapter_STAGE_K`` and ``kind_STAGE_K`` for the copy of the stage that is the K-th of those that are shared, of
-    which T tasks have at most ``T // 2``.
+    Parameters: ``adapter_STAGE`` (size, 0 is none) where a copy of the stage is shared and, where that is not 0 and
+    there are several kinds, ``kind_STAGE``. By branch ``adapter_STAGE_K`` and ``kind_STAGE_K`` for the copy of the
+    stage that is the K-th of those that are shared.
 
     Attributes:
         stages: Where adapters may stand.
@@ -41,66 +39,44 @@ class AdapterChoice:
     @property
     def steps(self) -> tuple[int, ...]:
         """Sizes that differ for at least one kind."""
+        if all(kind == "none" for kind in self.kinds):
+            return (0,)
         if any(ADAPTERS[kind].sized for kind in self.kinds):
             return self.sizes
         return tuple(dict.fromkeys(min(size, 1) for size in self.sizes))
 
-    def distributions(self, n_tasks: int) -> dict[str, CategoricalDistribution]:
-        """Optuna's distribution of each parameter; those with a single value are left out."""
-        slots = [slot for stage in self.stages for slot in self._slots(stage, n_tasks)]
-        found: dict[str, CategoricalDistribution] = {}
-        if len(self.steps) > 1:
-            found |= {f"adapter_{slot}": CategoricalDistribution(list(self.steps)) for slot in slots}
-        if len(self.kinds) > 1 and any(self.steps):
-            found |= {f"kind_{slot}": CategoricalDistribution(list(self.kinds)) for slot in slots}
-        return found
+    def ask(self, ask: Ask, topology: Topology) -> tuple[AdapterSpec, ...]:
+        """Adapters for ``topology``; equal copies of a stage have one entry together."""
+        return tuple(entry for stage in self.stages for entry in self._at_stage(stage, ask, topology))
 
-    def _slots(self, stage: str, n_tasks: int) -> list[str]:
-        """What has a parameter of its own."""
-        if self.vary == "branch":
-            return [f"{stage}_{k}" for k in range(n_tasks // 2)]  # shared copies serve two tasks or more
-        return [stage] if n_tasks > 1 else []
-
-    def entries(self, params: Mapping[str, Any], topology: Topology) -> tuple[AdapterSpec, ...]:
-        """The adapters at ``params``; equal copies of a stage have one entry together."""
-        if len(topology.tasks) < 2:
-            return ()
-        return tuple(entry for stage in self.stages for entry in self._at_stage(stage, params, topology))
-
-    def _at_stage(self, stage: str, params: Mapping[str, Any], topology: Topology) -> list[AdapterSpec]:
-        if self.vary == "stage":
-            made = self._entry(stage, stage, params)
-            return [made] if made else []
+    def _at_stage(self, stage: str, ask: Ask, topology: Topology) -> list[AdapterSpec]:
         shared = _shared_copies(topology, stage)
-        found = [self._entry(stage, f"{stage}_{k}", params) for k in range(len(shared))]
+        if self.vary == "stage":
+            made = self._entry(stage, stage, ask) if shared else None
+            return [made] if made else []
+        found = [self._entry(stage, f"{stage}_{k}", ask) for k in range(len(shared))]
         if len(set(found)) == 1:
             return [found[0]] if found[0] else []
-        return [e.model_copy(update={"tasks": tasks}) for e, tasks in zip(found, shared, strict=True) if e]
+        return [e.model_copy(update={"tasks": copy.tasks}) for e, copy in zip(found, shared, strict=True) if e]
 
-    def _entry(self, stage: str, slot: str, params: Mapping[str, Any]) -> AdapterSpec | None:
-        size, kind = params.get(f"adapter_{slot}", self.steps[0]), params.get(f"kind_{slot}", self.kinds[0])
-        if not size or kind == "none":
+    def _entry(self, stage: str, slot: str, ask: Ask) -> AdapterSpec | None:
+        size = one_of(ask, f"adapter_{slot}", self.steps)
+        kind = one_of(ask, f"kind_{slot}", self.kinds) if size else "none"
+        if kind == "none":
             return None
         return AdapterSpec(stage=stage, kind=kind, size=size if ADAPTERS[kind].sized else 1, per=self.per)
 
     def params(self, architecture: Architecture) -> dict[str, Any]:
-        """What :meth:`entries` would make the adapters of ``architecture`` of, if anything."""
+        """What :meth:`ask` would make the adapters of ``architecture`` of, if anything."""
         found: dict[str, Any] = {}
         for stage in self.stages:
-            entries = self._entries_of(architecture, stage)
-            for k, slot in enumerate(self._slots(stage, len(architecture.topology.tasks))):
-                entry = entries[k] if k < len(entries) else None
-                found[f"adapter_{slot}"] = self._step(entry) if entry else 0
-                found[f"kind_{slot}"] = entry.kind if entry else self.kinds[0]
+            copies = _shared_copies(architecture.topology, stage)
+            entries = [next(iter(architecture.adapters_of(copy)), None) for copy in copies]
+            slots = [stage] if self.vary == "stage" else [f"{stage}_{k}" for k in range(len(copies))]
+            for slot, entry in zip(slots, entries, strict=False):
+                found[f"adapter_{slot}"] = self._step(entry) if entry else min(self.steps)
+                found[f"kind_{slot}"] = entry.kind if entry else "none"
         return found
-
-    def _entries_of(self, architecture: Architecture, stage: str) -> list[AdapterSpec | None]:
-        """One for each slot."""
-        if self.vary == "stage":
-            return [next((a for a in architecture.adapters if a.stage == stage and not a.is_none), None)]
-        topology = architecture.topology
-        copies = [m for m in topology.modules() if topology.stages[m.stage] == stage and len(m.tasks) > 1]
-        return [next(iter(architecture.adapters_of(copy)), None) for copy in copies]
 
     def _step(self, entry: AdapterSpec) -> int:
         """The size to choose for ``entry``."""
@@ -108,5 +84,7 @@ class AdapterChoice:
         return entry.size if sized else min((size for size in self.steps if size), default=0)
 
 
-def _shared_copies(topology: Topology, stage: str) -> list[tuple[str, ...]]:
-    return [tasks for tasks in topology.groups(topology.stages.index(stage)) if len(tasks) > 1]
+def _shared_copies(topology: Topology, stage: str) -> list[Module]:
+    """The copies of ``stage`` that serve several tasks."""
+    index = topology.stages.index(stage)
+    return [Module(index, k, tasks) for k, tasks in enumerate(topology.groups(index)) if len(tasks) > 1]

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from optuna.trial import FrozenTrial
 
 from taskgroup.core.trial import Bar
 
 
 def quantile_bars(
-    trials: Sequence[FrozenTrial],
+    gains: Sequence[Mapping[int, float]],
     reference: Mapping[int, Mapping[str, float]],
     *,
     quantile: float = 0.25,
@@ -21,17 +20,17 @@ def quantile_bars(
     (``PercentilePruner``) evaluated beforehand, so that workers stay pure and results repeatable.
 
     Args:
-        trials: Finished trials with intermediate values (gain at each step).
+        gains: Of each candidate that was trained, its gain at each step that it reached.
         reference: All-separate's errors at each step.
         quantile: Candidates below this quantile are stopped.
-        n_startup: No bars before so many trials have reached a step.
+        n_startup: No bars before so many candidates have reached a step.
 
     Returns:
         One bar per step but the last.
     """
     bars = []
     for step in sorted(reference)[:-1]:
-        seen = [t.intermediate_values[step] for t in trials if step in t.intermediate_values]
+        seen = [found[step] for found in gains if step in found]
         if len(seen) >= n_startup:
             gain = float(np.quantile(seen, quantile))
             bars.append(Bar(step=step, gain=gain, reference=dict(reference[step])))

@@ -1,43 +1,77 @@
 """What search tries first, before the sampler has anything to learn from."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from taskgroup.adapters import ADAPTERS
 from taskgroup.core.grouping import Grouping
-from taskgroup.core.record import Chain, Proposal
-from taskgroup.core.spec import AdapterSpec, Architecture
+from taskgroup.core.recipe import Candidate
+from taskgroup.core.record import SEPARATE, SHARED, Chain, Proposal
+from taskgroup.core.spec import AdapterSpec, Architecture, Recipe
 from taskgroup.core.topology import Topology
+from taskgroup.search.recipes import other_scales
 from taskgroup.search.space import Space
 
-Candidate = tuple[str, Architecture]
+Named = tuple[str, Candidate]
 
 
 def first_candidates(
-    space: Space, proposals: Sequence[Proposal], limit: int, chain: Chain | None = None
-) -> list[Candidate]:
-    """The chain over the stages, then in turn the three kinds of start.
+    space: Space,
+    proposals: Sequence[Proposal],
+    limit: int,
+    chain: Chain | None = None,
+    allow: Callable[[Architecture], bool] = lambda _: True,
+) -> list[Named]:
+    """Both baselines at other learning rates, the chain over the stages, then in turn the four kinds of start.
 
-    They are: proposals at several branch points, all tasks apart at several depths, all-shared with adapters.
+    They are: proposals at several branch points, all tasks apart at several depths, all-shared with adapters,
+    all-shared with other heads and loss weightings. The baselines' learning rates come first, so that what the plan is
+    compared with is tuned as well as the plan; up to half of ``limit``, what is left of them comes last.
 
     Args:
         space: Candidates that it cannot express are left out.
         proposals: Best first.
         limit: At most so many.
         chain: Nested partitions over the stages, if there are any that part tasks.
+        allow: What it refuses is left out.
 
     Returns:
-        Pairs of origin and architecture, without repeats, the plain baselines not among them.
+        Pairs of origin and candidate, without repeats, the plain baselines not among them.
     """
-    lists = [_grouped(space, proposals), _apart(space), _adapted(space)]
-    found: dict[str, Candidate] = {}
-    for candidate in (*_chained(space, chain), *itertools.chain.from_iterable(itertools.zip_longest(*lists))):
-        if candidate is not None and space.encode(candidate[1]) is not None:
-            found.setdefault(candidate[1].fingerprint, candidate)
-    return list(found.values())[:limit]
+    tuned, turns = _tuned(space), (_grouped(space, proposals), _apart(space), _adapted(space), _varied(space))
+    early = (limit + 1) // 2
+    found: dict[str, Named] = {}
+    for origin, candidate in itertools.chain(tuned[:early], _chained(space, chain), _in_turn(*turns), tuned[early:]):
+        if len(found) == limit:
+            break
+        fresh = candidate.fingerprint not in found and allow(candidate.architecture)
+        if fresh and space.encode(candidate) is not None:
+            found[candidate.fingerprint] = (origin, candidate)
+    return list(found.values())
 
 
-def _chained(space: Space, chain: Chain | None) -> list[Candidate]:
+def _in_turn(*lists: Iterator[Named]) -> Iterator[Named]:
+    for found in itertools.zip_longest(*lists):
+        yield from (named for named in found if named is not None)
+
+
+def _shared(space: Space) -> Candidate:
+    return space.plain(Topology.shared(space.tasks, space.stages))
+
+
+def _tuned(space: Space) -> list[Named]:
+    """Baselines at learning rates other than the job's, the nearest first."""
+    separate = space.plain(Topology.separate(space.tasks, space.stages))
+    baselines = ((SHARED, _shared(space)), (SEPARATE, separate))
+    recipes = [Recipe(lr_scale=scale) for scale in other_scales(space.scales)]
+    return [_trained(name, plain, recipe) for recipe in recipes for name, plain in baselines]
+
+
+def _trained(name: str, plain: Candidate, recipe: Recipe) -> Named:
+    return f"{name}, {recipe.words}", plain.model_copy(update={"recipe": recipe})
+
+
+def _chained(space: Space, chain: Chain | None) -> list[Named]:
     """The chain as it is, where it parts tasks and has the trunk's stages."""
     if chain is None or chain.topology.is_shared or chain.topology.stages != space.stages:
         return []
@@ -50,47 +84,52 @@ def _depths(space: Space) -> list[int]:
     return sorted(range(n_stages), key=lambda s: (abs(2 * s - n_stages), s))
 
 
-def _grouped(space: Space, proposals: Sequence[Proposal]) -> list[Candidate]:
-    n_tasks = len(space.trees[0].tree.tasks)
-    partial = [p for p in proposals if 1 < len(p.grouping) < n_tasks]
-    return [
-        (_branching(p.source, s, space), space.plain(Topology.branched(p.grouping, space.stages, s)))
-        for s in _depths(space)
-        for p in partial
-    ]
+def _grouped(space: Space, proposals: Sequence[Proposal]) -> Iterator[Named]:
+    partial = [p for p in proposals if 1 < len(p.grouping) < len(space.tasks)]
+    for s in _depths(space):
+        for p in partial:
+            yield _branching(p.source, s, space), space.plain(Topology.branched(p.grouping, space.stages, s))
 
 
-def _apart(space: Space) -> list[Candidate]:
-    apart = Grouping.apart(space.trees[0].tree.tasks)
-    if len(apart) == 1:
-        return []
-    return [
-        (_branching("all apart", s, space), space.plain(Topology.branched(apart, space.stages, s)))
-        for s in _depths(space)
-        if s > 0
-    ]
+def _apart(space: Space) -> Iterator[Named]:
+    apart = Grouping.apart(space.tasks)
+    for s in _depths(space) if len(apart) > 1 else ():
+        if s > 0:
+            yield _branching("all apart", s, space), space.plain(Topology.branched(apart, space.stages, s))
 
 
-def _adapted(space: Space) -> list[Candidate]:
-    shared = Topology.shared(space.trees[0].tree.tasks, space.stages)
-    choice = space.adapters
+def _adapted(space: Space) -> Iterator[Named]:
+    choice, shared = space.adapters, _shared(space).architecture
     sizes = sorted(size for size in choice.sizes if size)
-    if not sizes or len(shared.tasks) == 1:
-        return []
-    found = []
+    if not sizes or len(space.tasks) == 1:
+        return
     for stage, kind in itertools.product(reversed(choice.stages), choice.kinds):
         size = sizes[len(sizes) // 2] if ADAPTERS[kind].sized else 1
         entry = AdapterSpec(stage=stage, kind=kind, size=size, per=choice.per)
         if not entry.is_none:
-            adapted = Architecture(topology=shared, adapters=(entry,), head_size=space.head_size)
-            found.append((_adapting(entry), adapted))
-    return found
+            yield _adapting(entry), Candidate(architecture=shared.model_copy(update={"adapters": (entry,)}))
+
+
+def _varied(space: Space) -> Iterator[Named]:
+    """All-shared with other heads and with other loss weightings, by turns."""
+    shared = _shared(space)
+    base = space.heads.index(space.head_size)
+    sizes = sorted(space.heads, key=lambda size: abs(space.heads.index(size) - base))[1:]
+    wider = [Architecture(topology=shared.architecture.topology, head_size=size) for size in sizes]
+    yield from _in_turn(
+        ((f"{SHARED}, {_heads(network.head_size)}", Candidate(architecture=network)) for network in wider),
+        (_trained(SHARED, shared, Recipe(weighting=weighting)) for weighting in space.losses[1:]),
+    )
+
+
+def _heads(size: int) -> str:
+    return f"heads of size {size}" if size else "linear heads"
 
 
 def _adapting(entry: AdapterSpec) -> str:
     kind = "" if entry.kind == "bottleneck" else f"{entry.kind} "
     size = f" of size {entry.size}" if ADAPTERS[entry.kind].sized else ""
-    return f"all-shared, {kind}adapters{size} {'inside' if ADAPTERS[entry.kind].inside else 'behind'} {entry.stage}"
+    return f"{SHARED}, {kind}adapters{size} {'inside' if ADAPTERS[entry.kind].inside else 'behind'} {entry.stage}"
 
 
 def _branching(source: str, n_shared: int, space: Space) -> str:

@@ -1,28 +1,33 @@
-"""The study of one job: ask for architectures, tell what they gained. Its only writer is the job's controller."""
+"""The study of one job: ask for candidates, tell what they gained. Its only writer is the job's controller."""
 
-import itertools
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
 
 from taskgroup.core.gain import mean_gain
+from taskgroup.core.recipe import Candidate
 from taskgroup.core.record import TrialRow
 from taskgroup.core.spec import Architecture, Cost
-from taskgroup.core.topology import Topology
 from taskgroup.core.trial import Bar, TrialResult
-from taskgroup.errors import ConflictError, TrialError
+from taskgroup.errors import TrialError
 from taskgroup.search.bars import quantile_bars
+from taskgroup.search.budget import Budget, Spent
+from taskgroup.search.ledger import Ledger
 from taskgroup.search.limits import Limits
-from taskgroup.search.notes import SEPARATE, SHARED, Notes
+from taskgroup.search.notes import SEPARATE, Answer, Notes, Question, State
+from taskgroup.search.objectives import check_objective
+from taskgroup.search.proposer import Proposer, Proposing
+from taskgroup.search.samplers import make_sampler
+from taskgroup.search.sampling import Sampling
 from taskgroup.search.space import Space
+from taskgroup.search.turns import Chosen, Turns
 
 MAX_ATTEMPTS = 3
-MAX_IDLE = 30
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
+N_EXPECTED = 100
+"""Trials that samplers expect where the budget does not say."""
 
 
 @dataclass(frozen=True)
@@ -31,31 +36,46 @@ class Asked:
 
     number: int
     origin: str
-    architecture: Architecture
+    candidate: Candidate
     bars: tuple[Bar, ...]
+
+    @property
+    def architecture(self) -> Architecture:
+        """The candidate's network."""
+        return self.candidate.architecture
 
 
 class Search:
-    """Ask and tell over an Optuna study that can be left and taken up again at any moment.
+    """Ask and tell over a study that can be left and taken up again at any moment.
 
-    The sampler is made anew before every ask, seeded by the job's seed and the candidate's position, so that a search
-    that was interrupted goes on exactly as it would have. Candidates that were sampled before are answered from
-    memory, those over a limit are not trained; neither counts against the budget, but a search in which nothing else
-    comes up many times in a row is over.
+    The sampler is made anew before every ask, seeded by the job's seed and the candidate's number, so that a search
+    that was interrupted goes on exactly as it would have (with one worker; with several, the order in which they
+    finish decides too). Candidates that were sampled before are answered from memory, those over a limit are not
+    trained; neither counts against the budget. Who chooses the next candidate: :class:`~.turns.Turns`.
 
     Args:
         storage: Where the study is kept.
         name: Name of the study.
-        space: What may be asked.
-        first: Origin and architecture of what is tried first, after the two baselines.
+        space: What the sampler may ask.
+        first: Origin and candidate of what is tried first, after the two baselines; it may lie outside the space.
         cost: Cost of an architecture.
-        limits: On cost and topology; the baselines are trained whatever they cost or break, as references.
-        n_trials: Candidates to train, baselines included.
+        limits: On cost and topology, and the floor for the worst task; the baselines are trained whatever they break,
+            as references.
+        budget: What may be spent.
         seed: Of the sampler.
-        prune: Whether candidates in the lowest quarter at a check are stopped.
+        prune: Whether candidates in the lowest quarter at a check are stopped; never with several objectives, which
+            cannot be compared before the end.
+        objective: ``gain``, alone or with any of ``params``, ``macs``, ``latency``: a study for their Pareto front.
+        sampler: A name of the table of samplers.
+        proposer: Proposes candidates from what was told.
+        propose_every: Every so many-th training after ``first`` is the proposer's.
+        training_cost: Compute of training a candidate for so many steps, in trainings of all-shared as long as
+            ``train.steps``. Needed where the budget gives ``trainings``.
+        clock: Seconds that pass; for tests.
 
     Raises:
-        ConflictError: The study in the storage was made for another space.
+        ConflictError: The study in the storage was made for another space or other objectives.
+        InputError: Unknown objective or sampler.
     """
 
     def __init__(
@@ -63,186 +83,188 @@ class Search:
         storage: optuna.storages.BaseStorage,
         name: str,
         space: Space,
-        first: Sequence[tuple[str, Architecture]],
+        first: Sequence[tuple[str, Candidate]],
         *,
         cost: Callable[[Architecture], Cost],
         limits: Limits,
-        n_trials: int,
+        budget: Budget,
         seed: int,
         prune: bool,
+        objective: Sequence[str] = ("gain",),
+        sampler: str = "tpe",
+        proposer: Proposer | None = None,
+        propose_every: int = 2,
+        training_cost: Callable[[Candidate, int], float] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.storage, self.space, self.cost, self.limits = storage, space, cost, limits
-        self.n_trials, self.seed, self.prune = n_trials, seed, prune
-        pruner = optuna.pruners.NopPruner()
-        self.study = optuna.create_study(
-            storage=storage, study_name=name, direction="maximize", load_if_exists=True, pruner=pruner
-        )
-        known = self.study.user_attrs.get("space")
-        if known not in (None, space.fingerprint):
-            raise ConflictError(f"study `{name}` was made for another search space ({known}, now {space.fingerprint})")
-        self.study.set_user_attr("space", space.fingerprint)
-        self._twins_waiting: dict[int, list[int]] = {}
+        check_objective(objective)
+        if budget.trainings is not None and training_cost is None:
+            raise TrialError("search: a budget in trainings needs `training_cost`")
+        self.space, self.cost, self.limits = space, cost, limits
+        self.budget, self.seed, self.prune = budget, seed, prune and len(objective) == 1
+        self.training_cost = training_cost
+        make = make_sampler(sampler)
+        self._ledger = Ledger(storage, name, space.fingerprint, objective)
+        self._sampling = Sampling(space, objective, lambda k: make(seed + k, budget.n_trials or N_EXPECTED))
+        proposing = None if proposer is None else Proposing(proposer, propose_every)
+        self._turns = Turns(self._ledger, self._sampling, tuple(first), proposing, self._is_new, seed)
+        for notes in self.notes:
+            self._sampling.restore(notes)
+        self._clock, self._start = clock, clock()
+        self._clock_before = max((n.told.clock for n in self.notes if n.told is not None), default=0.0)
         self._held: dict[int, TrialResult] = {}
         self._rows: dict[int, TrialRow] = {}
-        self._enqueue(first)
-        self._discarded = {int(k.split()[1]) for k in self.study.user_attrs if k.startswith("discarded ")}
-        self._recovered = self._recover()
+        self._waiting: dict[int, list[int]] = {}
+        self._recovered = [n.number for n in self.notes if n.told is None and not n.is_repeat]
+        for notes in [n for n in self.notes if n.told is None and n.is_repeat]:
+            self._wait_or_copy(notes)
 
-    def _enqueue(self, first: Sequence[tuple[str, Architecture]]) -> None:
-        tasks, stages = self.space.trees[0].tree.tasks, self.space.stages
-        baselines = [
-            (SEPARATE, self.space.plain(Topology.separate(tasks, stages))),
-            (SHARED, self.space.plain(Topology.shared(tasks, stages))),
-        ]
-        known = {Notes(t).origin for t in self._trials()}
-        for origin, architecture in [*baselines, *first]:
-            params = self.space.encode(architecture)
-            if params is None:
-                raise TrialError(f"search: the space cannot express the candidate `{origin}`")
-            if origin not in known:
-                self.study.enqueue_trial(params, user_attrs={"origin": origin})
-
-    def _recover(self) -> list[int]:
-        """Numbers of the trials that an earlier controller left running, to be taken up again in order."""
-        again = []
-        for trial in self._trials(TrialState.RUNNING):
-            if set(trial.params) == set(self.space.distributions) or "origin" in trial.user_attrs:
-                again.append(trial.number)
-            else:  # killed while it was being sampled: the sampler draws it anew under the same seed
-                self.study.set_user_attr(f"discarded {trial.number}", True)
-                self._discarded.add(trial.number)
-                self.study.tell(trial.number, state=TrialState.FAIL)
-        return again
-
-    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
-        return self.study.get_trials(deepcopy=False, states=states or None)
-
-    def _trial(self, number: int) -> FrozenTrial:
-        return self._trials()[number]
-
-    def _set(self, trial: FrozenTrial, **notes: Any) -> None:
-        """Keep ``notes`` with a trial; ``Notes`` reads them."""
-        for key, value in notes.items():
-            self.storage.set_trial_user_attr(trial._trial_id, key, value)
-
-    def _position(self, number: int) -> int:
-        """The trial's number, not counting those discarded before it."""
-        return number - sum(d < number for d in self._discarded)
+    @property
+    def notes(self) -> list[Notes]:
+        """Every trial as it stands."""
+        return self._ledger.notes
 
     @property
     def n_spent(self) -> int:
         """Candidates whose training is over, pruned and failed ones included."""
-        return sum(Notes(t).is_spent for t in self._trials())
+        return sum(n.is_spent for n in self.notes)
+
+    @property
+    def spent(self) -> Spent:
+        """What was spent, in all units."""
+        trainings = sum(n.told.trainings for n in self.notes if n.told is not None)
+        return Spent(self.n_spent, self._seconds, trainings)
+
+    @property
+    def _seconds(self) -> float:
+        return self._clock_before + self._clock() - self._start
+
+    @property
+    def best_gain(self) -> float | None:
+        """Highest gain of a complete candidate within the limits."""
+        found = [n.told.gain for n in self.notes if n.is_complete and n.told is not None and n.asked.is_allowed]
+        return max((gain for gain in found if gain is not None), default=None)
 
     def ask(self, n_running: int) -> Asked | None:
         """The next candidate to train, or None while nothing more can be started.
 
         Args:
             n_running: Candidates in training now. Nothing but the baselines is asked until both are told.
+
+        Raises:
+            InputError: Latency is an objective or has a limit, but was not measured.
+            TrialError: A baseline ended the whole job ``MAX_ATTEMPTS`` times.
         """
-        while self._may_ask(n_running):
-            trial = self._next_trial()
-            architecture = self.space.suggest(trial)
-            cost = self.cost(architecture)
-            self._note(trial, architecture, cost)
-            if not self._answered(trial.number, architecture, cost) and self._count_attempt(trial.number):
-                notes = Notes(self._trial(trial.number))
-                return Asked(trial.number, notes.origin, architecture, notes.bars or ())
+        while self._recovered:
+            number = self._recovered.pop(0)
+            if self._count_attempt(number):
+                return self._asked(number)
+        while self._may_ask(n_running) and (chosen := self._turns.choose(self.rows())) is not None:
+            notes = self._add(chosen)
+            if notes.told is None and not notes.is_repeat:
+                return self._asked(notes.number)
         return None
 
+    def _asked(self, number: int) -> Asked:
+        asked = self.notes[number].asked
+        return Asked(number, asked.origin, asked.candidate, asked.bars)
+
     def _may_ask(self, n_running: int) -> bool:
-        trials = self._trials()
-        open_baselines = [t.state for t in trials if Notes(t).is_baseline and not t.state.is_finished()]
-        if self._recovered or TrialState.WAITING in open_baselines:
+        baselines = [n for n in self.notes if n.is_baseline]
+        if len(baselines) < 2:
             return True
-        within = sum(Notes(t).is_spent for t in trials) + n_running < self.n_trials
-        waiting = any(t.state == TrialState.WAITING for t in trials)
-        return within and not open_baselines and (waiting or self._may_sample(trials))
+        return all(n.told is not None for n in baselines) and self.budget.covers(self._committed(n_running))
 
-    def _may_sample(self, trials: Sequence[FrozenTrial]) -> bool:
-        """Whether there is something to sample, and it was not in vain too many times in a row."""
-        asked = [Notes(t) for t in trials if t.number not in self._discarded]
-        idle = itertools.takewhile(lambda notes: notes.is_idle, reversed(asked))
-        return bool(self.space.distributions) and sum(1 for _ in idle) < max(MAX_IDLE, self.n_trials)
+    def _committed(self, n_running: int) -> Spent:
+        """What is spent once everything that runs is over."""
+        spent = self.spent
+        running = sum(self._trainings(n, self._n_steps) for n in self.notes if n.told is None and not n.is_repeat)
+        return Spent(spent.n_trials + n_running, spent.seconds, spent.trainings + running)
 
-    def _next_trial(self) -> optuna.Trial:
-        trials = self._trials()
-        waiting = [t.number for t in trials if t.state == TrialState.WAITING]
-        number = (*self._recovered, *waiting, len(trials))[0]
-        self.study.sampler = optuna.samplers.TPESampler(seed=self.seed + self._position(number))
-        if self._recovered:
-            return optuna.Trial(self.study, trials[self._recovered.pop(0)]._trial_id)
-        return self.study.ask()
+    @property
+    def _n_steps(self) -> int:
+        """Length of a whole training."""
+        separate = self._baseline(SEPARATE)
+        return max(separate.history, default=0) if separate is not None else 0
 
-    def _note(self, trial: optuna.Trial, architecture: Architecture, cost: Cost) -> None:
-        for name, value in self.limits.excess(architecture, cost).items():
-            if name not in self._trial(trial.number).constraints:
-                trial.set_constraint(name, value)
-        trial.set_user_attr("architecture", architecture.model_dump_json())
-        trial.set_user_attr("cost", cost.model_dump_json())
+    def _trainings(self, notes: Notes, n_steps: int) -> float:
+        return 0.0 if self.training_cost is None else self.training_cost(notes.asked.candidate, n_steps)
 
-    def _answered(self, number: int, architecture: Architecture, cost: Cost) -> bool:
-        """Tell at once what needs no training; whether that was so."""
-        trials = self._trials()
-        if Notes(trials[number]).is_baseline:
+    def _is_new(self, candidate: Candidate) -> bool:
+        """Whether a candidate is not known, and within the limits."""
+        if candidate.fingerprint in self._ledger.twins:
             return False
-        twin = self._twin(trials, number)
-        if twin is not None:
-            self._set(trials[number], repeat_of=self._position(twin.number))
-            if twin.state == TrialState.RUNNING:
-                self._twins_waiting.setdefault(twin.number, []).append(number)
-            else:
-                self._copy(twin.number, number)
-            return True
-        if not self.limits.allow(architecture, cost):
-            self.study.tell(number, state=TrialState.PRUNED)
-            return True
-        return False
+        return self.limits.allow(candidate.architecture, self.cost(candidate.architecture))
 
-    @staticmethod
-    def _twin(trials: Sequence[FrozenTrial], number: int) -> FrozenTrial | None:
-        """The first trial with the same architecture."""
-        same = [t for t in trials[:number] if Notes(t).fingerprint == Notes(trials[number]).fingerprint]
-        return next((t for t in same if not Notes(t).is_repeat), None)
+    def _add(self, chosen: Chosen) -> Notes:
+        """Keep a new trial; what needs no training is told at once."""
+        number, architecture = len(self.notes), chosen.candidate.architecture
+        fingerprint = chosen.candidate.fingerprint
+        twin = None if chosen.turn == "baseline" else self._ledger.twins.get(fingerprint)
+        cost = self.cost(architecture) if twin is None else self.notes[twin].asked.cost
+        excess = self.limits.excess(architecture, cost)
+        self._sampling.constrain(number, excess)
+        asked = Question(
+            origin=chosen.origin,
+            turn=chosen.turn,
+            architecture=architecture,
+            recipe=chosen.candidate.recipe,
+            cost=cost,
+            excess=excess,
+            params=None if chosen.draw is None else chosen.draw.params,
+            system={} if chosen.draw is None else chosen.draw.system,
+            repeat_of=twin,
+        )
+        told = self._known_answer(asked)
+        if told is None and twin is None:
+            asked = asked.model_copy(update={"bars": self._bars()})
+        notes = self._ledger.add(asked, fingerprint, told)
+        if told is not None:
+            self._sampling.tell(notes)
+        elif twin is not None:
+            self._wait_or_copy(notes)
+        return notes
+
+    def _known_answer(self, asked: Question) -> Answer | None:
+        """What can be told without training: of repeats of what is over, and of what is over a limit."""
+        if asked.repeat_of is not None:
+            told = self.notes[asked.repeat_of].told
+            return None if told is None else told.repeated
+        return None if asked.is_allowed or asked.turn == "baseline" else Answer(state="over limit")
+
+    def _wait_or_copy(self, repeat: Notes) -> None:
+        """Tell a running repeat what its twin gave, now or once that is over."""
+        assert repeat.asked.repeat_of is not None
+        told = self.notes[repeat.asked.repeat_of].told
+        if told is None:
+            self._waiting.setdefault(repeat.asked.repeat_of, []).append(repeat.number)
+        else:
+            self._sampling.tell(self._ledger.finish(repeat.number, told.repeated))
 
     def _count_attempt(self, number: int) -> bool:
-        """Whether the trial may be sent out; its bars are fixed the first time, so that it stays the same trial."""
-        trial = self._trial(number)
-        notes = Notes(trial)
-        if notes.attempts >= MAX_ATTEMPTS:
-            self._fail(number, f"given up after {notes.attempts} attempts, each of which ended with the whole job")
+        """Whether a trial that an earlier controller left running may be sent out again."""
+        attempts = self.notes[number].attempts
+        if attempts >= MAX_ATTEMPTS:
+            self._fail(number, f"given up after {attempts} attempts, each of which ended with the whole job")
             return False
-        if notes.bars is None:
-            self._set(trial, bars=[bar.model_dump() for bar in self._bars()])
-        self._set(trial, attempts=notes.attempts + 1)
+        self._ledger.count(number, attempts + 1)
         return True
 
     def put_back(self) -> None:
         """Take back the attempts at what is in training: it is stopped on purpose, which is not the trials' fault."""
-        for trial in self._trials(TrialState.RUNNING):
-            self._set(trial, attempts=max(Notes(trial).attempts - 1, 0))
+        for notes in [n for n in self.notes if n.told is None and not n.is_repeat]:
+            self._ledger.count(notes.number, max(notes.attempts - 1, 0))
 
-    def _copy(self, source: int, number: int) -> None:
-        """Tell trial ``number`` what its twin ``source`` gave."""
-        twin = self._trial(source)
-        self._report(number, twin.intermediate_values)
-        self.study.tell(number, twin.value if twin.state == TrialState.COMPLETE else None, twin.state)
-
-    def _report(self, number: int, values: dict[int, float]) -> None:
-        trial = self._trial(number)
-        for step, value in values.items():
-            self.storage.set_trial_intermediate_value(trial._trial_id, step, value)
-
-    def _baseline(self, origin: str) -> Notes | None:
-        found = [Notes(t) for t in self._trials(TrialState.COMPLETE)]
-        return next((n for n in found if n.origin == origin), None)
+    def _baseline(self, origin: str) -> Answer | None:
+        """What was told of a baseline."""
+        return next((n.told for n in self.notes[:2] if n.asked.origin == origin), None)
 
     def _bars(self) -> tuple[Bar, ...]:
         """Empty before the baselines are told."""
         separate = self._baseline(SEPARATE)
         if not self.prune or separate is None:
             return ()
-        return quantile_bars(self._trials(TrialState.COMPLETE, TrialState.PRUNED), separate.history)
+        return quantile_bars([n.told.gains for n in self.notes if n.is_spent and n.told is not None], separate.history)
 
     def tell(self, number: int, result: TrialResult) -> None:
         """Record what training trial ``number`` gave.
@@ -253,44 +275,48 @@ class Search:
         if result.state == "failed":
             self._fail(number, result.message)
             return
-        trial = self._trial(number)
         separate = self._baseline(SEPARATE)
-        if Notes(trial).origin != SEPARATE and separate is None:
+        if self.notes[number].asked.origin != SEPARATE and separate is None:
             self._held[number] = result  # its gain is not known before all-separate's errors
             return
         history = {check.step: check.errors for check in result.history}
-        self._set(trial, history=history, errors=result.errors, seconds=result.seconds)
         reference = history if separate is None else separate.history
-        self._report(number, {step: mean_gain(errors, reference[step]) for step, errors in history.items()})
-        if result.state == "pruned":
-            self.study.tell(number, state=TrialState.PRUNED)
-        else:
-            final = result.errors if separate is None else separate.errors
-            self.study.tell(number, mean_gain(result.errors, final))
-        self._release(number)
+        final = result.errors if separate is None else separate.errors
+        complete = result.state == "complete"
+        self._finish(
+            number,
+            state="complete" if complete else "pruned",
+            gain=mean_gain(result.errors, final) if complete else None,
+            gains={step: mean_gain(errors, reference[step]) for step, errors in history.items()},
+            errors=result.errors,
+            history=history,
+            seconds=result.seconds,
+            trainings=self._trainings(self.notes[number], max(history, default=0)),
+            shortfall=self.limits.shortfall(result.errors, final) if complete else {},
+        )
 
-    def _release(self, number: int) -> None:
-        """Tell the trials that waited for ``number``."""
-        for twin in self._twins_waiting.pop(number, []):
-            self._copy(number, twin)
+    def _finish(self, number: int, *, state: State, **told: object) -> None:
+        """Keep what was told, and tell the trials that waited for it."""
+        answer = Answer.model_validate({"state": state, "clock": self._seconds, **told})
+        self._sampling.tell(self._ledger.finish(number, answer))
+        for twin in self._waiting.pop(number, []):
+            self._wait_or_copy(self.notes[twin])
         if self._baseline(SEPARATE) is not None:
             held, self._held = self._held, {}
             for waiting, result in held.items():
                 self.tell(waiting, result)
 
     def _fail(self, number: int, message: str) -> None:
-        trial = self._trial(number)
-        notes = Notes(trial)
+        """A failed training counts as a whole one: how far it came is not known."""
+        notes = self.notes[number]
         if notes.is_baseline:
-            self._set(trial, attempts=0)  # the same command again tries again
-            raise TrialError(f"search: the baseline {notes.origin} failed, so nothing can be compared: {message}")
-        self._set(trial, message=message)
-        self.study.tell(number, state=TrialState.FAIL)
-        self._release(number)
+            self._ledger.count(number, 0)  # the same command again tries again
+            raise TrialError(f"search: the baseline {notes.asked.origin} failed, nothing can be compared: {message}")
+        self._finish(number, state="failed", message=message, trainings=self._trainings(notes, self._n_steps))
 
     def rows(self) -> list[TrialRow]:
         """The trials table: every candidate that is finished, in the order of asking."""
-        for trial in self._trials():
-            if trial.state.is_finished() and trial.number not in (*self._rows, *self._discarded):
-                self._rows[trial.number] = Notes(trial).row(self._position(trial.number))
+        for notes in self.notes:
+            if notes.told is not None and notes.number not in self._rows:
+                self._rows[notes.number] = notes.row()
         return [self._rows[number] for number in sorted(self._rows)]

@@ -63,11 +63,17 @@ def batches(rows: Rows, batch_size: int, n_batches: int, seed: int) -> Iterator[
 
     An epoch's remainder smaller than a batch goes to the next epoch's front; sets smaller than a batch come whole.
     """
+    for index in batch_indices(len(rows), batch_size, n_batches, seed):
+        yield rows.pick(index)
+
+
+def batch_indices(n_rows: int, batch_size: int, n_batches: int, seed: int) -> Iterator[Tensor]:
+    """Positions of the rows of :func:`batches`."""
     generator = torch.Generator().manual_seed(derive_seed("batches", seed))
-    size = min(batch_size, len(rows))
+    size = min(batch_size, n_rows)
     left = torch.empty(0, dtype=torch.int64)
     for _ in range(n_batches):
         if len(left) < size:
-            left = torch.cat([left, torch.randperm(len(rows), generator=generator)])
-        yield rows.pick(left[:size])
+            left = torch.cat([left, torch.randperm(n_rows, generator=generator)])
+        yield left[:size]
         left = left[size:]

@@ -63,6 +63,18 @@ def own_rows_loss(heads: Sequence[Task], outputs: Sequence[Tensor], labels: Sequ
     return total
 
 
+def own_losses(heads: Sequence[Task], outputs: Sequence[Tensor], labels: Sequence[Tensor]) -> Tensor:
+    """The mean losses that :func:`own_rows_loss` sums, without the tasks' weights, shape ``(H,)``."""
+    return torch.stack(
+        [
+            _classes(output, own, whole=True)
+            if task.n_outputs > 1
+            else elementwise(str(task.loss), output, own[:, None]).mean()
+            for task, output, own in zip(heads, outputs, labels, strict=True)
+        ]
+    )
+
+
 def _grouped(heads: Sequence[Task]) -> dict[str, list[int]]:
     """Places of the heads that can be computed as one, by loss; those with several outputs are alone."""
     groups: dict[str, list[int]] = {}

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from taskgroup.pipeline.config import Config, load_config
-from taskgroup.problems.config import BundledConfig, PythonConfig, SplitConfig, TableConfig, TaskConfig
+from taskgroup.problems.config import BundledConfig, PythonConfig, SetConfig, SplitConfig, TableConfig, TaskConfig
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -71,7 +71,7 @@ def leaves(model: type[BaseModel], prefix: str = "") -> list[str]:
 
 def test_every_setting_has_its_place_in_the_docs() -> None:
     named = [leaf for leaf in leaves(Config) if leaf not in ("problem", "trunk")]
-    for model in (BundledConfig, TableConfig, PythonConfig):
+    for model in (BundledConfig, TableConfig, SetConfig, PythonConfig):
         named += [f"problem.{name}" for name in model.model_fields if name != "source"]
     missing = [name for name in named if f"`{name}`" not in SETTINGS]
     words = [*SplitConfig.model_fields, *TaskConfig.model_fields]

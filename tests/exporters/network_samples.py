@@ -15,7 +15,9 @@ from taskgroup.nn.network import SharedNetwork
 from taskgroup.nn.sites import sites_of
 from taskgroup.nn.trunk import Trunk
 from taskgroup.nn.trunks.conv import Conv
+from taskgroup.nn.trunks.conv1d import Conv1d
 from taskgroup.nn.trunks.mlp import MLP
+from taskgroup.nn.trunks.text import Text
 from taskgroup.nn.trunks.transformer import Transformer
 
 TASKS = TaskSet(
@@ -37,11 +39,15 @@ def numbers(*shape: int, seed: int = 0) -> Tensor:
 ROWS = {
     "mlp": numbers(5, 4),
     "conv": numbers(5, 2, 6, 5),
+    "conv1d": numbers(5, 6, 3),
+    "text": torch.randint(0, 7, (5, 6), generator=torch.Generator().manual_seed(1)),
     "transformer": torch.randint(0, 7, (5, 6), generator=torch.Generator().manual_seed(0)),
 }
 METHODS: dict[str, Any] = {
     "mlp": MLP(width=6, depth=3, dropout=0.1),
     "conv": Conv(width=2, depth=2),
+    "conv1d": Conv1d(width=2, depth=2),
+    "text": Text(width=4, depth=2, n_tokens=7, dropout=0.1),
     "transformer": Transformer(width=4, depth=2, n_tokens=7),
 }
 

@@ -14,7 +14,7 @@ onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 
 
-@pytest.mark.parametrize("name", ["mlp", "conv", "transformer"])
+@pytest.mark.parametrize("name", ["mlp", "conv", "conv1d", "text", "transformer"])
 def test_onnxruntime_computes_the_same(tmp_path: Path, name: str) -> None:
     """Task names that are also names inside the model, and names with all kinds of signs."""
     architecture = branched(trunk_of(name).names, adapters=(AdapterSpec(stage=trunk_of(name).names[1], size=2),))

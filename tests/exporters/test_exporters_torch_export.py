@@ -21,7 +21,7 @@ from taskgroup.exporters.torch_export import TorchExport
 from taskgroup.nn.trunk import Trunk
 
 
-@pytest.mark.parametrize(("name", "seed"), [("mlp", 1), ("conv", 2), ("transformer", 3)])
+@pytest.mark.parametrize(("name", "seed"), [("mlp", 1), ("conv", 2), ("transformer", 3), ("conv1d", 4), ("text", 5)])
 def test_it_loads_and_computes_for_another_batch_size(tmp_path: Path, name: str, seed: int) -> None:
     network = network_of(name, random_architecture(seed, trunk_of(name).names))
     (path,) = TorchExport().write(spec_of(network, name), network, ROWS[name], tmp_path / "net.pt2")

@@ -16,7 +16,9 @@ from taskgroup.nn.network import SharedNetwork
 from taskgroup.nn.sites import sites_of
 from taskgroup.nn.trunk import Trunk
 from taskgroup.nn.trunks.conv import Conv
+from taskgroup.nn.trunks.conv1d import Conv1d
 from taskgroup.nn.trunks.mlp import MLP
+from taskgroup.nn.trunks.text import Text
 from taskgroup.nn.trunks.transformer import Transformer
 
 TASKS = TaskSet(
@@ -41,12 +43,16 @@ def tokens(*shape: int) -> Tensor:
 ROWS = {
     "mlp": numbers(5, 4),
     "conv": numbers(5, 2, 6, 5),
+    "conv1d": numbers(5, 6, 3),
+    "text": tokens(5, 6),
     "transformer tokens": tokens(5, 6),
     "transformer vectors": numbers(5, 6, 3),
 }
 METHODS: dict[str, Any] = {
     "mlp": MLP(width=6, depth=3),
     "conv": Conv(width=2, depth=2),
+    "conv1d": Conv1d(width=2, depth=2),
+    "text": Text(width=4, depth=2, n_tokens=7),
     "transformer tokens": Transformer(width=4, depth=2, n_tokens=7),
     "transformer vectors": Transformer(width=4, depth=2),
 }

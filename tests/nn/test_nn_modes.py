@@ -9,7 +9,7 @@ from taskgroup.core.spec import AdapterSpec, Architecture
 from taskgroup.core.topology import Topology
 from taskgroup.nn.network import SharedNetwork
 from taskgroup.training.data import Rows
-from taskgroup.training.loop import total_loss
+from taskgroup.training.objective import total_loss
 
 
 def kinds(name: str) -> dict[str, Architecture]:

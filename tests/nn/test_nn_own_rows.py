@@ -21,8 +21,9 @@ from taskgroup.nn.sites import sites_of
 from taskgroup.nn.trunk import Trunk
 from taskgroup.nn.trunks.mlp import MLP
 from taskgroup.training.data import Rows
-from taskgroup.training.loop import _spare_unlabelled, total_loss, train
+from taskgroup.training.loop import _spare_unlabelled, train
 from taskgroup.training.metrics import errors_on
+from taskgroup.training.objective import total_loss
 
 PLAIN = ["mlp", "transformer tokens", "transformer vectors"]
 """Trunks without batch normalization."""

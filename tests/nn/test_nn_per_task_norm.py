@@ -19,7 +19,7 @@ from taskgroup.nn.trunk import TRUNKS
 from taskgroup.nn.trunks.conv import Conv
 from taskgroup.nn.weights import load_weights, save_weights
 from taskgroup.training.data import Rows
-from taskgroup.training.loop import total_loss
+from taskgroup.training.objective import total_loss
 
 IMAGES = ROWS["conv"]
 OWN = Conv(width=2, depth=2, norm="per_task")

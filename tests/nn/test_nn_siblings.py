@@ -16,6 +16,7 @@ from taskgroup.nn.siblings import Siblings, Wide, steps_of
 from taskgroup.nn.sites import sites_of
 from taskgroup.nn.trunk import Trunk
 from taskgroup.nn.trunks.conv import Conv
+from taskgroup.nn.trunks.conv1d import Conv1d
 from taskgroup.nn.trunks.mlp import MLP
 from taskgroup.nn.trunks.transformer import Transformer
 
@@ -51,6 +52,7 @@ def maps_trunk() -> Trunk:
 TRUNKS: dict[str, tuple[Trunk, Tensor]] = {
     "mlp": (MLP(width=6, depth=4).build(numbers(7, 2, 3)), numbers(7, 2, 3)),
     "conv": (Conv(width=2, depth=3).build(numbers(7, 2, 6, 6)), numbers(7, 2, 6, 6)),
+    "conv1d": (Conv1d(width=2, depth=3).build(numbers(7, 9, 3)), numbers(7, 9, 3)),
     "maps": (maps_trunk(), numbers(7, 2, 6, 6)),
 }
 

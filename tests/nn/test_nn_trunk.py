@@ -226,6 +226,21 @@ def test_a_stage_should_give_tensors_with_all_rows(stage: nn.Module, found: str)
             ["embed", "layer1"],
             [(6, 6), (6,)],
         ),
+        ("conv", {"width": 2, "depth": 1, "stride": 4}, torch.zeros(2, 1, 9, 8), ["stem", "layer1"], [(2, 3, 2), (2,)]),
+        (
+            "conv1d",
+            {"width": 2, "depth": 2, "stride": 3},
+            torch.zeros(2, 12, 5),
+            ["stem", "layer1", "layer2"],
+            [(2, 4, 1), (2, 4, 1), (4,)],
+        ),
+        (
+            "text",
+            {"width": 4, "depth": 2, "n_tokens": 5, "dropout": 0.5},
+            torch.zeros(2, 6, dtype=torch.int64),
+            ["embed", "block1", "block2"],
+            [(4,), (4,), (4,)],
+        ),
     ],
 )
 def test_built_in_trunks(
@@ -254,6 +269,9 @@ IDS = torch.tensor([[0, 4], [2, 1]])
         ),
         ("transformer", {"n_tokens": 4}, IDS, "should exceed every token id, found 4 and ids from 0 to 4"),
         ("transformer", {"n_tokens": 9}, IDS - 1, "found 9 and ids from -1 to 3"),
+        ("conv1d", {}, torch.zeros(2, 5), r"conv1d takes sequences of vectors of shape \(length, .* found .* \(5,\)"),
+        ("text", {}, torch.zeros(2, 5), r"text takes token ids of shape \(length,\), found .* \(5,\) of float32"),
+        ("text", {"n_tokens": 4}, IDS, "should exceed every token id, found 4 and ids from 0 to 4"),
     ],
 )
 def test_rows_of_the_wrong_shape(name: str, options: dict[str, Any], rows: Tensor, sentence: str) -> None:
@@ -305,6 +323,45 @@ def test_attention_is_torchs_own() -> None:
     }
     theirs.load_state_dict(state)
     torch.testing.assert_close(block(x), theirs(x))
+
+
+def test_documents_are_sums_over_the_root_of_their_length() -> None:
+    trunk: Trunk = TRUNKS.create("text", {"n_tokens": 5, "width": 3}).build(IDS)
+    embed = trunk.instantiate("embed", 0)
+    weight = embed.get_parameter("weight")
+    found = embed(torch.tensor([[4, 0, 2, 2, 4, 0], [0, 0, 0, 0, 0, 0], [3, 0, 0, 0, 0, 0]]))
+    torch.testing.assert_close(found, torch.stack([weight[4] + weight[2], 0 * weight[0], weight[3]]))
+    longer = embed(torch.tensor([[3, 0, 0, 0, 0, 0, 0, 0]]))
+    torch.testing.assert_close(longer[0], found[2])  # more padding changes nothing
+
+
+def test_text_takes_its_vocabulary_from_the_data() -> None:
+    text = TRUNKS.create("text", {})
+    assert text.for_rows(IDS).n_tokens == 5
+    assert text.for_rows(torch.zeros(2, 3)).n_tokens == 0
+    assert TRUNKS.create("text", {"n_tokens": 9}).for_rows(IDS).n_tokens == 9
+
+
+def test_convolution_over_time_is_torchs_own() -> None:
+    x = torch.randn(2, 9, 3)
+    trunk: Trunk = TRUNKS.create("conv1d", {"width": 4, "depth": 1, "stride": 2}).build(x)
+    first = trunk.stages["stem"].get_submodule("1")
+    expected = nn.functional.conv1d(x.mT, first.get_parameter("weight")[..., 0], stride=2, padding=2)
+    torch.testing.assert_close(first(trunk.stages["stem"].get_submodule("0")(x))[..., 0], expected)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize(("name", "shape"), [("conv", (1, 21, 21)), ("conv1d", (42, 1))])
+def test_a_stride_skips_nothing(name: str, shape: tuple[int, ...], stride: int) -> None:
+    rows = torch.ones(1, *shape, requires_grad=True)
+    trunk: Trunk = TRUNKS.create(name, {"stride": stride}).build(rows.detach())
+    stem = trunk.stages["stem"].eval()
+    parts = [part for part in stem.children() if not isinstance(part, nn.BatchNorm2d | nn.ReLU)]
+    with torch.no_grad():
+        parts[-1].get_parameter("weight").fill_(1.0)
+    nn.Sequential(*parts)(rows).sum().backward()
+    assert rows.grad is not None
+    assert (rows.grad > 0).all()
 
 
 def test_residual_blocks_keep_a_shortcut() -> None:

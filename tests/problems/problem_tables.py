@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from taskgroup.core.validation import sentences
 from taskgroup.errors import InputError
-from taskgroup.problems.config import BundledConfig, ProblemConfig, PythonConfig, TableConfig
+from taskgroup.problems.config import BundledConfig, ProblemConfig, PythonConfig, SetConfig, TableConfig
 from taskgroup.problems.load import load_problem
 from taskgroup.problems.problem import Problem
 
@@ -26,7 +26,7 @@ class Section(BaseModel):
     problem: ProblemConfig
 
 
-def config(**section: Any) -> BundledConfig | TableConfig | PythonConfig:
+def config(**section: Any) -> BundledConfig | TableConfig | SetConfig | PythonConfig:
     """The problem section, of a table where nothing else is said."""
     return Section.model_validate({"problem": {"source": "table", **section}}).problem
 

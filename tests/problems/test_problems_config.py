@@ -38,13 +38,13 @@ def test_a_dumped_section_loads_again(section: dict[str, object]) -> None:
 def test_an_unknown_source_is_named_with_a_suggestion() -> None:
     (fault,) = config_faults(source="tabel")
     assert fault == (
-        "c.yaml: `problem`: source should be one of bundled, table, python, found `tabel`, did you mean `table`?"
+        "c.yaml: `problem`: source should be one of bundled, table, set, python, found `tabel`, did you mean `table`?"
     )
 
 
 def test_a_missing_source_names_the_choice() -> None:
     assert config_faults(path="a.csv") == [
-        "c.yaml: `problem`: source is missing; it should be one of bundled, table, python"
+        "c.yaml: `problem`: source is missing; it should be one of bundled, table, set, python"
     ]
 
 

@@ -252,7 +252,10 @@ def test_from_a_config(tmp_path: Any) -> None:
         ({"rows_per_task": [1, 1, 1, 1, 1, 0]}, "rows_per_task should hold a share above 0"),
         ({"kinds": ["multiclass"]}, "`kinds.0`: "),
         ({"unlabelled": 1}, "`unlabelled`: "),
-        ({"trunk": {"name": "mpl"}}, "trunk should be one of conv, hf, mlp, transformer, found `mpl`, did you mean"),
+        (
+            {"trunk": {"name": "mpl"}},
+            "trunk should be one of conv, conv1d, hf, mlp, text, transformer, found `mpl`, did you mean",
+        ),
         ({"trunk": {"wdth": 3}}, "problem.options.trunk: `wdth` is not a known key, did you mean `width`?"),
         ({"trunk": {"name": "conv"}}, "trunk: conv takes images"),
     ],

@@ -115,7 +115,7 @@ def test_trunks_are_given_for_tables_and_only_for_them(folder: Path) -> None:
     assert faults[0].startswith("trunk: should be left out")
     assert len(faults) == 2
     (fault,) = load_faults(folder, None, source="bundled", name="linnerud")
-    assert fault.startswith("trunk: is missing; name one of conv, hf, mlp, transformer")
+    assert fault.startswith("trunk: is missing; name one of conv, conv1d, hf, mlp, text, transformer")
     (fault,) = load_faults(folder, {"width": 3}, source="bundled", name="linnerud")
     assert fault.startswith("trunk: `name` is missing")
     (fault,) = load_faults(folder, {"name": "conv"}, source="bundled", name="linnerud")

@@ -2,18 +2,21 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import optuna
 from numpy.typing import NDArray
 
 from taskgroup.core.gain import mean_gain
+from taskgroup.core.recipe import Candidate
 from taskgroup.core.record import CandidateTree, Proposal, TrialRow
 from taskgroup.core.spec import Architecture, Cost
 from taskgroup.core.topology import Topology
 from taskgroup.core.tree import MergeTree
 from taskgroup.core.trial import Check, TrialResult
 from taskgroup.search.adapters import AdapterChoice
+from taskgroup.search.budget import Budget
 from taskgroup.search.confirm import Arm
 from taskgroup.search.limits import Limits
 from taskgroup.search.notes import SEPARATE, SHARED
@@ -51,9 +54,10 @@ def make_cost(architecture: Architecture) -> Cost:
     return Cost(params=n, macs=2 * n, params_ratio=n / 300, macs_ratio=n / 300)
 
 
-def make_errors(architecture: Architecture, step: int) -> dict[str, float]:
-    """Errors that follow from the architecture alone, and fall with the steps."""
-    seen = hashlib.sha256(architecture.fingerprint.encode()).digest()
+def make_errors(what: Architecture | Candidate, step: int) -> dict[str, float]:
+    """Errors that follow from the candidate alone, and fall with the steps."""
+    seen = hashlib.sha256(what.fingerprint.encode()).digest()
+    architecture = what.architecture if isinstance(what, Candidate) else what
     return {t: 0.1 + seen[k] / 1000 + 1 / (10 + step) for k, t in enumerate(architecture.topology.tasks)}
 
 
@@ -62,7 +66,7 @@ def train(asked: Asked) -> TrialResult:
     history = []
     bars = {bar.step: bar for bar in asked.bars}
     for step in CHECKS:
-        history.append(Check(step=step, errors=make_errors(asked.architecture, step)))
+        history.append(Check(step=step, errors=make_errors(asked.candidate, step)))
         bar = bars.get(step)
         if bar is not None and mean_gain(history[-1].errors, bar.reference) < bar.gain:
             break
@@ -72,14 +76,20 @@ def train(asked: Asked) -> TrialResult:
     )
 
 
+def plain(architecture: Architecture) -> Candidate:
+    return Candidate(architecture=architecture)
+
+
 def make_search(
     storage: optuna.storages.BaseStorage,
     space: Space | None = None,
-    first: Sequence[tuple[str, Architecture]] = (),
+    first: Sequence[tuple[str, Candidate]] = (),
     limits: Limits | None = None,
-    n_trials: int = 12,
+    n_trials: int | None = 12,
     prune: bool = True,
     cost: Callable[[Architecture], Cost] = make_cost,
+    budget: Budget | None = None,
+    **options: Any,
 ) -> Search:
     return Search(
         storage,
@@ -88,9 +98,10 @@ def make_search(
         first,
         cost=cost,
         limits=limits or Limits(),
-        n_trials=n_trials,
+        budget=budget or Budget(n_trials=n_trials),
         seed=3,
         prune=prune,
+        **options,
     )
 
 
@@ -101,7 +112,7 @@ def run(search: Search, trained: list[str] | None = None, n_most: int = 1000) ->
         if asked is None:
             break
         if trained is not None:
-            trained.append(asked.architecture.fingerprint)
+            trained.append(asked.candidate.fingerprint)
         search.tell(asked.number, train(asked))
     return search.rows()
 

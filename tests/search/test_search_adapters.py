@@ -8,15 +8,16 @@ import optuna
 import pytest
 from search_samples import STAGES, TASKS, baseline, make_tree, run
 from search_samples import make_search as search_over
+from space_samples import KINDS, drawn, plain
 
 from taskgroup.core.spec import AdapterSpec, Architecture
 from taskgroup.core.topology import Topology
 from taskgroup.search.adapters import AdapterChoice
+from taskgroup.search.asking import Reading
 from taskgroup.search.first import first_candidates
 from taskgroup.search.notes import SEPARATE, SHARED
 from taskgroup.search.space import Space
 
-KINDS = ("bottleneck", "film", "none", "lora")
 PAIRS = Topology(tasks=TASKS, stages=STAGES, matrix=((0, 0, 0, 0), (0, 0, 1, 1), (0, 0, 1, 2)))
 Vary = Literal["stage", "branch"]
 
@@ -36,14 +37,11 @@ def with_adapters(topology: Topology, *adapters: AdapterSpec) -> Architecture:
     return Architecture(topology=topology, adapters=adapters)
 
 
-def samples(space: Space, n: int) -> list[tuple[dict[str, Any], Architecture]]:
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    found = []
-    for _ in range(n):
-        trial = study.ask()
-        architecture = space.suggest(trial)
-        found.append((dict(trial.params), architecture))
-    return found
+def asked(choice: AdapterChoice, topology: Topology, params: dict[str, Any]) -> list[str]:
+    """Names that the choice asks for."""
+    reading = Reading(params)
+    choice.ask(reading, topology)
+    return list(reading.asked)
 
 
 @pytest.mark.parametrize("n_tasks", [1, 2, 3, 4])
@@ -51,13 +49,13 @@ def samples(space: Space, n: int) -> list[tuple[dict[str, Any], Architecture]]:
 @pytest.mark.parametrize("kinds", ["film", "lora", ("film", "none"), KINDS], ids=str)
 def test_every_sample_comes_back(kinds: str | tuple[str, ...], vary: Vary, n_tasks: int) -> None:
     space = space_of(kinds, vary, n_tasks=n_tasks)
-    for params, architecture in samples(space, 40):
-        assert set(params) == set(space.distributions)
-        again = space.encode(architecture)
+    for seed in range(40):
+        _, candidate = drawn(space, seed)
+        again = space.encode(candidate)
         assert again is not None
-        assert set(again) == set(space.distributions)
-        assert space.decode(again).fingerprint == architecture.fingerprint
-        for adapter in architecture.adapters:
+        assert space.is_complete(again)
+        assert space.decode(again) == candidate
+        for adapter in candidate.architecture.adapters:
             assert adapter.kind != "none"
             assert adapter.size in ((1,) if adapter.kind == "film" else (4, 16))
 
@@ -66,7 +64,8 @@ def test_every_sample_comes_back(kinds: str | tuple[str, ...], vary: Vary, n_tas
 def test_equal_networks_have_equal_fingerprints(vary: Vary) -> None:
     """Two choices that build the same adapters for the same tasks are one candidate."""
     seen: dict[Any, str] = {}
-    for _, architecture in samples(space_of(vary=vary, stages=("body",), n_tasks=4), 300):
+    for k in range(300):
+        architecture = drawn(space_of(vary=vary, stages=("body",), n_tasks=4), k)[1].architecture
         topology = architecture.topology
         built = {
             (m.stage, m.copy): (a.kind, a.size)
@@ -80,20 +79,31 @@ def test_equal_networks_have_equal_fingerprints(vary: Vary) -> None:
 
 
 def test_parameters_by_stage_and_by_copy() -> None:
-    by_stage = list(space_of(vary="stage", stages=("body", "neck")).adapters.distributions(4))
-    assert by_stage == ["adapter_body", "adapter_neck", "kind_body", "kind_neck"]
+    by_stage = space_of(vary="stage", stages=("body", "neck")).adapters
+    params = {"adapter_body": 4, "kind_body": "lora", "adapter_neck": 16, "kind_neck": "none"}
+    assert asked(by_stage, PAIRS, params) == list(params)
+    by_copy = space_of(stages=("body", "neck")).adapters
+    names = ["adapter_body_0", "kind_body_0", "adapter_body_1", "kind_body_1", "adapter_neck_0", "kind_neck_0"]
+    assert asked(by_copy, PAIRS, {n: 4 if n.startswith("adapter") else "film" for n in names}) == names
+
+
+def test_a_kind_is_asked_for_where_there_is_an_adapter() -> None:
     by_copy = space_of(stages=("body",)).adapters
-    names = ["adapter_body_0", "adapter_body_1", "kind_body_0", "kind_body_1"]
-    assert list(by_copy.distributions(4)) == list(by_copy.distributions(5)) == names
-    assert list(by_copy.distributions(3)) == ["adapter_body_0", "kind_body_0"]
-    assert by_copy.distributions(1) == {}
+    params = {"adapter_body_0": 0, "adapter_body_1": 4, "kind_body_1": "film"}
+    assert asked(by_copy, PAIRS, params) == list(params)
+    assert asked(by_copy, baseline(SEPARATE).topology, {}) == []
+    assert asked(space_of(vary="stage", stages=("neck",)).adapters, PAIRS, {"adapter_neck": 0}) == ["adapter_neck"]
 
 
 def test_what_has_nothing_to_choose_has_no_parameter() -> None:
-    assert list(space_of("film", "stage", stages=("body",)).adapters.distributions(4)) == ["adapter_body"]
-    assert space_of("film", "stage", (0, 4, 16), stages=("body",)).distributions["adapter_body"].choices == (0, 1)  # type: ignore[attr-defined]
-    assert list(space_of(KINDS, "stage", (4,), stages=("body",)).adapters.distributions(4)) == ["kind_body"]
-    assert space_of(KINDS, "stage", (0,)).adapters.distributions(4) == {}
+    sizes = {"adapter_body": 1}
+    assert asked(space_of("film", "stage", stages=("body",)).adapters, PAIRS, sizes) == ["adapter_body"]
+    assert space_of("film", "stage", (0, 4, 16), stages=("body",)).adapters.steps == (0, 1)
+    assert asked(space_of(KINDS, "stage", (4,), stages=("body",)).adapters, PAIRS, {"kind_body": "film"}) == [
+        "kind_body"
+    ]
+    assert asked(space_of(KINDS, "stage", (0,)).adapters, PAIRS, {}) == []
+    assert asked(space_of("none", "stage").adapters, PAIRS, {}) == []
 
 
 def test_each_shared_copy_has_its_own() -> None:
@@ -109,16 +119,16 @@ def test_each_shared_copy_has_its_own() -> None:
         "kind_neck_1": "lora",
     }
     first, second = PAIRS.groups(1)
-    assert choice.entries(params, PAIRS) == (
+    assert choice.ask(Reading(params), PAIRS) == (
         AdapterSpec(stage="body", kind="lora", size=4, tasks=first),
         AdapterSpec(stage="body", kind="film", size=1, tasks=second),
         AdapterSpec(stage="neck", size=16),
     )
     same = {**params, "adapter_body_1": 4, "kind_body_1": "lora"}
-    assert choice.entries(same, PAIRS)[0] == AdapterSpec(stage="body", kind="lora", size=4)
+    assert choice.ask(Reading(same), PAIRS)[0] == AdapterSpec(stage="body", kind="lora", size=4)
     one = {**params, "adapter_body_0": 0}
-    assert choice.entries(one, PAIRS)[0] == AdapterSpec(stage="body", kind="film", size=1, tasks=second)
-    assert choice.entries({**one, "kind_body_1": "none"}, PAIRS)[0].stage == "neck"
+    assert choice.ask(Reading(one), PAIRS)[0] == AdapterSpec(stage="body", kind="film", size=1, tasks=second)
+    assert choice.ask(Reading({**one, "kind_body_1": "none"}), PAIRS)[0].stage == "neck"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +143,7 @@ def test_each_shared_copy_has_its_own() -> None:
 )
 def test_what_the_space_can_express(adapters: tuple[AdapterSpec, ...]) -> None:
     space = Space((_tree_of(PAIRS),), STAGES, AdapterChoice(STAGES, (0, 4), KINDS, vary="branch"))
-    params = space.encode(with_adapters(PAIRS, *adapters))
+    params = space.encode(plain(with_adapters(PAIRS, *adapters)))
     assert params is not None
     assert space.decode(params).fingerprint == with_adapters(PAIRS, *adapters).fingerprint
 
@@ -151,7 +161,7 @@ def test_what_the_space_can_express(adapters: tuple[AdapterSpec, ...]) -> None:
 def test_what_the_space_cannot_express_is_none(adapters: tuple[AdapterSpec, ...]) -> None:
     for vary in ("stage", "branch"):
         choice = AdapterChoice(STAGES, (0, 4), KINDS, vary=vary)
-        assert Space((_tree_of(PAIRS),), STAGES, choice).encode(with_adapters(PAIRS, *adapters)) is None
+        assert Space((_tree_of(PAIRS),), STAGES, choice).encode(plain(with_adapters(PAIRS, *adapters))) is None
 
 
 def _tree_of(topology: Topology) -> Any:
@@ -164,18 +174,18 @@ def test_baselines_are_expressed_by_every_space() -> None:
     for kinds, n_tasks in product(choices, (1, 2, 4)):
         space = space_of(kinds, n_tasks=n_tasks)
         for name in (SHARED, SEPARATE):
-            plain = baseline(name, TASKS[:n_tasks])
-            params = space.encode(plain)
+            candidate = plain(baseline(name, TASKS[:n_tasks]))
+            params = space.encode(candidate)
             assert params is not None
-            assert space.decode(params).fingerprint == plain.fingerprint
+            assert space.decode(params) == candidate
 
 
 def test_fingerprints_of_spaces() -> None:
     """Studies of the first version are taken up again: one kind by stage has the fingerprint that it had."""
-    plain = space_of("bottleneck", "stage")
-    assert plain.fingerprint == "9baefe0e3cc69940"
+    first = space_of("bottleneck", "stage")
+    assert first.fingerprint == "9baefe0e3cc69940"
     others = [space_of("lora", "stage"), space_of("bottleneck"), space_of(KINDS, "stage"), space_of(KINDS)]
-    assert len({space.fingerprint for space in (plain, *others)}) == 5
+    assert len({space.fingerprint for space in (first, *others)}) == 5
 
 
 def test_every_kind_is_tried_first_at_every_stage() -> None:

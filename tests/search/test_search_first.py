@@ -1,24 +1,29 @@
 """What is tried first: no repeats, no baselines, and only what the space can express."""
 
+from dataclasses import replace
+
 import pytest
 from search_samples import STAGES, TASKS, make_space, make_tree, proposals_of
 
 from taskgroup.core.grouping import Grouping
 from taskgroup.core.record import Chain, Proposal
+from taskgroup.core.spec import Recipe
 from taskgroup.core.topology import Topology
 from taskgroup.search.first import first_candidates
 from taskgroup.search.notes import SEPARATE, SHARED
+
+RATE = "learning rate \N{MULTIPLICATION SIGN}"
 
 
 @pytest.mark.parametrize("n_tasks", [1, 2, 3, 4])
 def test_no_repeats_no_baselines_all_encodable(n_tasks: int) -> None:
     space = make_space(n_tasks)
     found = first_candidates(space, proposals_of(space.trees[0].tree), 100)
-    prints = [a.fingerprint for _, a in found]
+    prints = [c.fingerprint for _, c in found]
     assert len(set(prints)) == len(prints)
     assert len({origin for origin, _ in found}) == len(found)
-    assert all(space.encode(a) is not None for _, a in found)
-    plain = [a for _, a in found if not a.adapters]
+    assert all(space.encode(c) is not None for _, c in found)
+    plain = [c.architecture for _, c in found if not c.architecture.adapters]
     assert not any(a.topology.is_shared or a.topology.is_separate for a in plain)
     assert bool(found) == (n_tasks > 1)
     assert not {origin for origin, _ in found} & {SHARED, SEPARATE}
@@ -40,7 +45,7 @@ def test_proposals_keep_their_order_and_their_grouping() -> None:
     space = make_space(n_trees=1)
     cuts = {p.source: p.grouping for p in proposals_of(space.trees[0].tree)}
     ranked = [Proposal(grouping=cuts[s], source=s) for s in ("cut 3", "cut 2")]
-    grouped = [(o, a) for o, a in first_candidates(space, ranked, 100) if o.startswith("cut")]
+    grouped = [(o, c.architecture) for o, c in first_candidates(space, ranked, 100) if o.startswith("cut")]
     assert [o.split(",")[0] for o, _ in grouped] == ["cut 3", "cut 2"] * 3
     for origin, architecture in grouped:
         assert architecture.topology.grouping(len(STAGES) - 1) == cuts[origin.split(",")[0]]
@@ -55,7 +60,7 @@ def test_the_chain_comes_first_where_it_parts_tasks_and_fits() -> None:
         space, proposals_of(tree), 100, Chain(topology=parts, source="t", separation=(), threshold=1)
     )
     assert found[0][0] == "chain over the stages, t"
-    assert found[0][1].topology == parts
+    assert found[0][1].architecture.topology == parts
     plain = first_candidates(space, proposals_of(tree), 100)
     for useless in (Topology.shared(TASKS, STAGES), Topology.from_groupings(("a", "b", "c"), groupings)):
         assert (
@@ -84,4 +89,70 @@ def test_a_grouping_that_no_tree_has_is_left_out() -> None:
 
 
 def test_no_sizes_no_adapters() -> None:
-    assert not any(a.adapters for _, a in first_candidates(make_space(sizes=(0,)), [], 100))
+    assert not any(c.architecture.adapters for _, c in first_candidates(make_space(sizes=(0,)), [], 100))
+
+
+def test_baselines_at_every_learning_rate_come_first() -> None:
+    space = replace(make_space(n_trees=1), lr_scales=(0.1, 0.5, 2.0))
+    found = first_candidates(space, proposals_of(space.trees[0].tree), 100)
+    assert [origin for origin, _ in found[:6]] == [
+        f"all-shared, {RATE} 0.5",
+        f"all-separate, {RATE} 0.5",
+        f"all-shared, {RATE} 2",
+        f"all-separate, {RATE} 2",
+        f"all-shared, {RATE} 0.1",
+        f"all-separate, {RATE} 0.1",
+    ]
+    assert [candidate.recipe.lr_scale for _, candidate in found[:6]] == [0.5, 0.5, 2, 2, 0.1, 0.1]
+    shared, separate = (candidate.architecture.topology for _, candidate in found[:2])
+    assert shared.is_shared
+    assert separate.is_separate
+    assert found[6:] == first_candidates(make_space(n_trees=1), proposals_of(space.trees[0].tree), 100)
+    assert {candidate.recipe for _, candidate in found[6:]} == {Recipe()}
+
+
+def test_learning_rates_leave_half_of_the_list_to_proposals() -> None:
+    space = replace(make_space(n_trees=1), lr_scales=(0.1, 0.5, 2.0))
+    proposals = proposals_of(space.trees[0].tree)
+    rates = ["learning rate" in origin for origin, _ in first_candidates(space, proposals, 6)]
+    assert rates == [True] * 3 + [False] * 3
+    assert ["learning rate" in origin for origin, _ in first_candidates(space, proposals, 1)] == [True]
+    few = [origin for origin, _ in first_candidates(replace(space, adapters=make_space(sizes=(0,)).adapters), [], 6)]
+    assert few[3:5] == ["all apart, branching after stem", "all apart, branching after body"]
+    assert few[5] == f"all-separate, {RATE} 2"
+
+
+def test_all_shared_with_other_heads_and_weightings_takes_its_turn() -> None:
+    space = replace(make_space(n_trees=1), head_size=4, head_sizes=(0, 8, 16), weightings=("pcgrad",))
+    found = first_candidates(space, proposals_of(space.trees[0].tree), 100)
+    origins = [origin for origin, _ in found]
+    assert origins[:5] == [
+        "cut 2, branching after stem",
+        "all apart, branching after stem",
+        "all-shared, adapters of size 16 behind neck",
+        "all-shared, linear heads",
+        "cut 3, branching after stem",
+    ]
+    varied = {o: c for o, c in found if o.startswith("all-shared") and "adapters" not in o}
+    assert list(varied) == [
+        "all-shared, linear heads",
+        "all-shared, pcgrad",
+        "all-shared, heads of size 8",
+        "all-shared, heads of size 16",
+    ]
+    assert [c.architecture.head_size for c in varied.values()] == [0, 4, 8, 16]
+    assert all(c.architecture.topology.is_shared for c in varied.values())
+    assert varied["all-shared, pcgrad"].recipe == Recipe(weighting="pcgrad")
+
+
+def test_one_task_has_its_learning_rates_once() -> None:
+    space = replace(make_space(1), lr_scales=(0.5, 2.0))
+    origins = [origin for origin, _ in first_candidates(space, [], 100)]
+    assert origins == [f"all-shared, {RATE} 0.5", f"all-shared, {RATE} 2"]
+
+
+def test_what_is_not_allowed_makes_room_for_the_next() -> None:
+    space = make_space(n_trees=1)
+    whole = first_candidates(space, proposals_of(space.trees[0].tree), 100)
+    plain = first_candidates(space, proposals_of(space.trees[0].tree), 3, allow=lambda network: not network.adapters)
+    assert plain == [(o, c) for o, c in whole if not c.architecture.adapters][:3]

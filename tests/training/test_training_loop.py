@@ -8,9 +8,10 @@ from small_models import NAN, TASKS, SmallModel, same, some_rows, state_of
 from taskgroup.core.gain import mean_gain
 from taskgroup.core.trial import Bar, Check, TrainOptions
 from taskgroup.training.data import Rows, batches
-from taskgroup.training.loop import Callback, DivergedError, Trained, total_loss, train
+from taskgroup.training.loop import Callback, DivergedError, Trained, train
 from taskgroup.training.losses import task_losses
 from taskgroup.training.metrics import errors_on
+from taskgroup.training.objective import total_loss
 from taskgroup.training.pruning import Pruning
 
 TRAIN, VAL = some_rows(50, seed=1), some_rows(30, seed=2)

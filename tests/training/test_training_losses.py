@@ -8,8 +8,8 @@ from torch import Tensor
 
 from taskgroup.core.task import Loss, Task, TaskSet
 from taskgroup.training.data import Rows
-from taskgroup.training.loop import total_loss
 from taskgroup.training.losses import head_losses, task_losses
+from taskgroup.training.objective import total_loss
 
 LABELS = torch.tensor([1.0, NAN, 0.0, 1.0])
 LOGITS = torch.tensor([[2.0], [100.0], [-1.0], [0.5]])

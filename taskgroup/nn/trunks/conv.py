@@ -38,13 +38,15 @@ class Conv(Sparse):
         depth: Number of residual stages.
         norm: Whose statistics batch normalization holds in a shared stage: those of all its tasks (``shared``), or
             each task its own (``per_task``).
+        stride: Pixels from one position of the stem to the next; more makes large images cheap.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"norm"})
+    later: ClassVar[frozenset[str]] = frozenset({"norm", "stride"})
     name: Literal["conv"] = "conv"
     width: int = Field(default=16, ge=1)
     depth: int = Field(default=3, ge=1)
     norm: Norm = "shared"
+    stride: int = Field(default=1, ge=1)
 
     def build(self, rows: Tensor) -> Trunk:
         """The trunk for images of shape ``(batch, channels, height, width)``.
@@ -57,9 +59,9 @@ class Conv(Sparse):
                 f"trunk: conv takes images of shape (channels, height, width), found rows of shape "
                 f"{tuple(rows.shape[1:])}; give `shape` in the problem, or use the mlp trunk"
             )
-        stem = nn.Sequential(
-            nn.Conv2d(rows.shape[1], self.width, 3, 1, 1, bias=False), nn.BatchNorm2d(self.width), nn.ReLU()
-        )
+        kernel = max(3, 2 * self.stride - 1)  # so wide that no pixel is skipped, whatever the size
+        first = nn.Conv2d(rows.shape[1], self.width, kernel, self.stride, kernel // 2, bias=False)
+        stem = nn.Sequential(first, nn.BatchNorm2d(self.width), nn.ReLU())
         stages: dict[str, nn.Module] = {"stem": stem}
         n_in = self.width
         for k in range(self.depth):

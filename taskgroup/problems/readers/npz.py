@@ -22,7 +22,16 @@ READABLE = "biufMUS"
 
 
 def read(path: Path, file: str) -> Source:
-    """Arrays of an NPZ file.
+    """Arrays of an NPZ file as columns.
+
+    Raises:
+        InputError: Not an NPZ file, or an array of pickled objects.
+    """
+    return ArraySource(read_arrays(path, file), file)
+
+
+def read_arrays(path: Path, file: str) -> dict[str, NDArray[Any]]:
+    """Arrays of an NPZ file by name, bytes as text.
 
     Raises:
         InputError: Not an NPZ file, or an array of pickled objects.
@@ -45,7 +54,7 @@ def read(path: Path, file: str) -> Source:
                 )
     if faults:
         raise InputError(faults)
-    return ArraySource(arrays, file)
+    return arrays
 
 
 class ArraySource:

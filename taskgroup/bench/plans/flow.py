@@ -1,0 +1,61 @@
+"""Arm: the whole flow, or the flow with a part left out, as ``taskgroup run`` does it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from taskgroup.bench.plans.lab import Account, Lab
+from taskgroup.bench.plans.tuning import SCALES
+from taskgroup.core.recipe import Candidate
+from taskgroup.pipeline.config import Config
+from taskgroup.pipeline.job import run_job
+from taskgroup.pipeline.progress import Silent
+
+CONFIRM_SEEDS, FINALISTS = 4, 3
+FREE = 14.0
+"""Trainings of all-shared that the search may use, beside two of all-separate."""
+
+
+def flow(lab: Lab, account: Account, *, name: str, changes: Mapping[str, Any]) -> Candidate:
+    """What ``taskgroup run`` plans under :func:`config_for`, and whatever else ``changes`` says.
+
+    Args:
+        lab: Its data and seed; the job trains for itself.
+        account: Is told what the job used.
+        name: Of the arm, and of the job's folder.
+        changes: ``section.key`` → value.
+    """
+    title = name.replace(" ", "-")
+    data = config_for(lab, title)
+    for path, value in changes.items():
+        section, _, key = path.partition(".")
+        data[section] = {**data.get(section, {}), key: value}
+    folder = lab.prepared.folder.path / "jobs" / title
+    record = run_job(
+        Config.model_validate(data), folder, workers=1, progress=Silent(), base=Path(), problem=lab.problem, inline=True
+    )
+    provenance = record.spec.provenance
+    assert provenance is not None
+    account.spent += sum(provenance.trainings.values())
+    return Candidate(architecture=record.spec.architecture, recipe=record.spec.recipe)
+
+
+def config_for(lab: Lab, name: str) -> dict[str, Any]:
+    """The config of a set: the same for all but for the length of the trainings, which is the lab's."""
+    return {
+        "name": name,
+        "train": lab.train.model_dump(mode="json"),
+        "heads": {"size": lab.heads},
+        "measure": {"seeds": 1},
+        "search": {
+            "trials": 200,
+            "trainings": FREE + 2 * lab.cost(lab.separate),
+            "prune": True,
+            "lr_scales": list(SCALES),
+            "head_sizes": [0, 32],
+            "adapters": {"kind": "bottleneck", "sizes": [0, 4, 16]},
+        },
+        "confirm": {"seeds": CONFIRM_SEEDS, "finalists": FINALISTS},
+        "export": {"formats": []},
+        "seed": lab.seed,
+    }

@@ -1,0 +1,167 @@
+"""Lab: trains candidates of one problem, remembers every training, and keeps account of what each arm has used."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taskgroup.core.gain import mean_gain
+from taskgroup.core.affinity import Affinity
+from taskgroup.core.recipe import Candidate, Recipe, applied
+from taskgroup.core.seeds import derive_seed
+from taskgroup.core.spec import Architecture
+from taskgroup.core.topology import Topology
+from taskgroup.core.trial import Step, TrainOptions, TrialResult, TrialSpec
+from taskgroup.errors import TrialError
+from taskgroup.measures import MEASURES
+from taskgroup.pipeline.compute import Compute
+from taskgroup.pipeline.config import MeasureConfig
+from taskgroup.pipeline.folder import Folder
+from taskgroup.pipeline.measuring import MIN_CHECKS, averaged, read_looks
+from taskgroup.pipeline.prepared import Prepared, load_prepared, prepare
+from taskgroup.pipeline.work import run_trial
+from taskgroup.problems.problem import Problem
+
+Array = NDArray[np.float64]
+
+
+@dataclass
+class Account:
+    """What an arm may use, and has used, in trainings of all-shared."""
+
+    budget: float
+    spent: float = 0.0
+
+    @property
+    def left(self) -> float:
+        """What may still be used."""
+        return self.budget - self.spent
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Trainings of one problem. The same training is done once, and charged to every arm that asks for it.
+
+    Attributes:
+        prepared: Tasks, data and trunk.
+        train: Training options, the same for all.
+        compute: What trainings cost.
+        seed: Everything random follows from it.
+        heads: Width of the heads' hidden layer.
+        problem: As it was read.
+    """
+
+    prepared: Prepared
+    train: TrainOptions
+    compute: Compute
+    seed: int
+    problem: Problem
+    heads: int = 0
+
+    @classmethod
+    @contextmanager
+    def opened(cls, problem: Problem, folder: Path, train: TrainOptions, seed: int, heads: int = 0) -> "Iterator[Lab]":
+        """A lab whose trainings lie in ``folder``."""
+        place = Folder(folder)
+        with place.held():
+            prepare(problem, place, {})
+            prepared = load_prepared(place, problem.trunk)
+            yield cls(prepared, train, Compute.of(prepared, train.steps, heads), seed, problem, heads)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Task names."""
+        return self.prepared.tasks.names
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Stage names."""
+        return self.prepared.trunk.names
+
+    def plain(self, topology: Topology) -> Candidate:
+        """A topology and nothing else."""
+        return Candidate(architecture=Architecture(topology=topology, head_size=self.heads))
+
+    @property
+    def shared(self) -> Candidate:
+        """All-shared."""
+        return self.plain(Topology.shared(self.tasks, self.stages))
+
+    @property
+    def separate(self) -> Candidate:
+        """All-separate."""
+        return self.plain(Topology.separate(self.tasks, self.stages))
+
+    def cost(self, candidate: Candidate, steps: int | None = None) -> float:
+        """Of one training."""
+        return self.compute.trainings(candidate, steps or self.train.steps)
+
+    def errors(self, candidate: Candidate, k: int, account: Account, *, steps: int | None = None) -> dict[str, float]:
+        """Validation errors of a training under the ``k``-th seed of the search; charged to ``account``."""
+        account.spent += self.cost(candidate, steps)
+        return self._trained(candidate, derive_seed(self.seed, "arms", k), "search", steps).errors
+
+    def tested(self, candidate: Candidate, n_seeds: int) -> Array:
+        """Test errors of trainings under fresh seeds, the same for all arms; shape ``(n_seeds, n_tasks)``."""
+        found = []
+        for k in range(n_seeds):
+            spec = self._spec(candidate, derive_seed(self.seed, "final", k), "confirm", None)
+            self._done(spec)
+            scored = self._done(spec.model_copy(update={"step": "test", "weights": spec.key}))
+            found.append([scored.errors[task] for task in self.tasks])
+        return np.array(found)
+
+    def affinity(
+        self, options: Mapping[str, Any], account: Account, *, every: int | str = "auto", recipe: Recipe | None = None
+    ) -> Affinity:
+        """What a measure finds under one seed; its training and its looks are charged to ``account``."""
+        config = MeasureConfig(affinity=dict(options), seeds=1, every=every, stop="never")
+        sees = MEASURES[config.affinity["method"]].sees
+        candidate = self.separate if sees == "features" else self.shared
+        spec = self._spec(candidate, derive_seed(self.seed, "measure"), "measure", None)
+        train = applied(recipe or Recipe(), self.train)
+        wanted = {"sees": sees, **config.model_dump(include={"affinity", "every", "overhead", "stop", "min_looks"})}
+        spec = spec.model_copy(
+            update={"measure": wanted, "train": train.model_copy(update={"n_checks": max(train.n_checks, MIN_CHECKS)})}
+        )
+        looks = read_looks(self.prepared.folder, spec, self._done(spec))
+        rows = self.prepared.rows("train")
+        labels, n_rows = rows.labels.double().numpy(), min(train.batch_size, len(rows))
+        account.spent += self.cost(candidate) + self.compute.looks(config.affinity, len(looks.samples))
+        return averaged(config, [looks], self.tasks, self.stages, labels, n_rows)
+
+    def gain(self, errors: Mapping[str, float], reference: Mapping[str, float]) -> float:
+        """Mean over the tasks."""
+        return mean_gain(errors, reference)
+
+    def _trained(self, candidate: Candidate, seed: int, step: Step, steps: int | None) -> TrialResult:
+        return self._done(self._spec(candidate, seed, step, steps))
+
+    def _spec(self, candidate: Candidate, seed: int, step: Step, steps: int | None) -> TrialSpec:
+        train = applied(candidate.recipe, self.train)
+        return TrialSpec(
+            job="bench plans",
+            data=self.prepared.key,
+            step=step,
+            architecture=candidate.architecture,
+            seed=seed,
+            train=train if steps is None else train.model_copy(update={"steps": steps}),
+        )
+
+    def _done(self, spec: TrialSpec) -> TrialResult:
+        known = self.prepared.folder.result(spec)
+        if known is None:
+            known = run_trial(spec, self.prepared)
+            self.prepared.folder.keep(known)
+        if known.state == "failed":
+            raise TrialError(f"bench plans: {spec.step} under seed {spec.seed} failed: {known.message}")
+        return known
+
+
+def mean_errors(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of several trainings."""
+    return {task: float(np.mean([errors[task] for errors in found])) for task in found[0]}

@@ -1,0 +1,141 @@
+"""The tables of ``bench plans``: the goals, the arms over all sets, each set, and what each part of the flow is worth."""
+
+from collections.abc import Sequence
+from statistics import mean
+
+from taskgroup.bench.frame import Row
+from taskgroup.bench.plans.arms import ABLATIONS, ARMS, OURS, SEPARATE, SHARED
+from taskgroup.bench.plans.pooling import advantage, pooled
+from taskgroup.core.gain import Interval
+
+
+def tables(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """By heading; the sets that were left out come last."""
+    done = [row for row in rows if "arm" in row]
+    sets = list(dict.fromkeys(row["dataset"] for row in done))
+    found: dict[str, list[Row]] = {}
+    if done:
+        found["The plan against both baselines"] = [_verdict(done, name) for name in sets]
+        found["All sets together"] = [_over_sets(done, sets, arm.name) for arm in ARMS if _has(done, arm.name)]
+        ablated = [arm for arm in ABLATIONS if _has(done, arm.name)]
+        if ablated:
+            found["What each part is worth"] = [_part(done, sets, arm.name, arm.part) for arm in ablated]
+        for name in sets:
+            known = [arm.name for arm in (*ARMS, *ABLATIONS) if _has(done, arm.name, name)]
+            found[f"{name}: pooled over the seeds"] = [_pooled_row(done, name, arm) for arm in known]
+        found["Each run"] = [_shown(row) for row in done]
+    left_out = [row for row in rows if "left_out" in row]
+    if left_out:
+        found["Left out"] = [{"set": r["dataset"], "seed": r["seed"], "why": r["left_out"]} for r in left_out]
+    return found
+
+
+def _has(rows: Sequence[Row], arm: str, name: str | None = None) -> bool:
+    return any(row["arm"] == arm and name in (None, row["dataset"]) for row in rows)
+
+
+def _of(rows: Sequence[Row], name: str, arm: str) -> list[Row]:
+    return [row for row in rows if row["dataset"] == name and row["arm"] == arm]
+
+
+def _verdict(rows: Sequence[Row], name: str) -> Row:
+    ours = _of(rows, name, OURS)
+    if not ours:
+        return {"set": name, "tasks": "", "gain": "", "against all-shared": "", "against the best of both": "", "": ""}
+    against = {arm: advantage(ours, _of(rows, name, arm)) for arm in (SHARED, SEPARATE)}
+    better = max((SHARED, SEPARATE), key=lambda arm: pooled(_of(rows, name, arm)).mean)
+    return {
+        "set": name,
+        "tasks": ours[0]["tasks"],
+        "gain against all-separate": against[SEPARATE].percent(),
+        "advantage over all-shared": against[SHARED].percent(),
+        "best baseline": better,
+        "in words": _word(against, better),
+        "parameters": f"{mean(r['params_ratio'] for r in ours):.2f}",
+        "MACs": f"{mean(r['macs_ratio'] for r in ours):.2f}",
+    }
+
+
+def _word(against: dict[str, Interval], better: str) -> str:
+    if all(interval.above_zero for interval in against.values()):
+        return "better than both"
+    if against[better].below_zero:
+        return f"worse than {better}"
+    return f"as good as {better}"
+
+
+def _over_sets(rows: Sequence[Row], sets: Sequence[str], arm: str) -> Row:
+    there = [name for name in sets if _of(rows, name, arm)]
+    gains = [pooled(_of(rows, name, arm)).mean for name in there]
+    behind = [advantage(_of(rows, name, OURS), _of(rows, name, arm)) for name in there if _of(rows, name, OURS)]
+    own = [row for name in there for row in _of(rows, name, arm)]
+    return {
+        "arm": arm,
+        "sets": len(there),
+        "mean gain against all-separate": f"{100 * mean(gains):+.1f} %",
+        "worst task, mean": f"{100 * mean(row['worst_task_gain'] for row in own):+.1f} %",
+        "plan better on": sum(interval.above_zero for interval in behind) if arm != OURS else "",
+        "plan worse on": sum(interval.below_zero for interval in behind) if arm != OURS else "",
+        "parameters": f"{mean(row['params_ratio'] for row in own):.2f}",
+        "MACs": f"{mean(row['macs_ratio'] for row in own):.2f}",
+        "seconds": f"{mean(row['seconds'] for row in own):.0f}",
+    }
+
+
+def _part(rows: Sequence[Row], sets: Sequence[str], arm: str, part: str) -> Row:
+    both = [name for name in sets if _of(rows, name, arm) and _of(rows, name, OURS)]
+    worth = {name: advantage(_of(rows, name, OURS), _of(rows, name, arm)) for name in both}
+    changed = sum(
+        any(a["runs"] != b["runs"] for a, b in zip(_of(rows, name, OURS), _of(rows, name, arm), strict=False))
+        for name in both
+    )
+    return {
+        "part": part,
+        "sets": len(both),
+        "worth, mean gain": f"{100 * mean(i.mean for i in worth.values()):+.1f} %",
+        "better with it on": sum(i.above_zero for i in worth.values()),
+        "worse with it on": sum(i.below_zero for i in worth.values()),
+        "another plan on": changed,
+        "least": _extreme(worth, min),
+        "most": _extreme(worth, max),
+    }
+
+
+def _extreme(worth: dict[str, Interval], which: object) -> str:
+    pick = min if which is min else max
+    name = pick(worth, key=lambda key: worth[key].mean)
+    return f"{name} {worth[name].percent()}"
+
+
+def _pooled_row(rows: Sequence[Row], name: str, arm: str) -> Row:
+    own = _of(rows, name, arm)
+    ours = _of(rows, name, OURS)
+    return {
+        "arm": arm,
+        "gain against all-separate": pooled(own).percent(),
+        "plan's advantage": "" if arm == OURS or not ours else advantage(ours, own).percent(),
+        "worst task": f"{100 * mean(row['worst_task_gain'] for row in own):+.1f} %",
+        "parameters": f"{mean(row['params_ratio'] for row in own):.2f}",
+        "MACs": f"{mean(row['macs_ratio'] for row in own):.2f}",
+        "trainings": f"{mean(row['trainings'] for row in own):.0f}",
+        "seconds": f"{mean(row['seconds'] for row in own):.0f}",
+    }
+
+
+def _shown(row: Row) -> Row:
+    low, high = row["ci90"]
+    parts = ["/".join(str(n) for n in row["copies"]) + " copies"]
+    parts += [f"adapters at {row['adapters']}"] * bool(row["adapters"])
+    parts += [f"heads of {row['head_size']}"] * bool(row["head_size"])
+    parts += [f"{row['helpers']} helpers"] * bool(row["helpers"])
+    return {
+        "set": row["dataset"],
+        "seed": row["seed"],
+        "arm": row["arm"],
+        "gain against all-separate": Interval(mean=row["gain_vs_separate"], low=low, high=high).percent(),
+        "worst task": f"{row['worst_task']} {100 * row['worst_task_gain']:+.1f} %",
+        "error": f"{row['error']:.4f}",
+        "MACs": f"{row['macs_ratio']:.2f}",
+        "seconds": f"{row['seconds']:.0f}",
+        "network": ", ".join(parts + [row["recipe"]] * bool(row["recipe"])),
+    }

@@ -1,0 +1,123 @@
+"""Inputs: what a set holds of them, as the trunk takes them, fitted on the training rows alone."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from taskgroup.problems.inputs import Prepared, checked, fitted
+from taskgroup.problems.sets.categories import fitted_categories
+from taskgroup.problems.sets.file import SetFile
+from taskgroup.problems.sets.shapes import Form, arranged, form_of
+from taskgroup.problems.sets.tokens import padded
+
+FARTHEST = 10.0
+"""Standard deviations at which a number of ``X_num`` or ``X_desc`` is cut: descriptors have wild values."""
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class SetInputs:
+    """Inputs of a set.
+
+    Attributes:
+        values: float32, or int64 token ids, shape ``(N, ...)``.
+        form: What a row is.
+        n_tokens: Size of the vocabulary; 0 where rows are no tokens.
+        record: What was done, as plain data.
+        notes: What was not as the format says.
+    """
+
+    values: NDArray[Any]
+    form: Form
+    n_tokens: int
+    record: dict[str, Any]
+    notes: list[str]
+
+
+def read_inputs(found: SetFile, train: Mask, *, max_len: int, wanted: Form | None = None) -> SetInputs:
+    """Inputs of all rows: token ids where there are any, else an ``X`` of three or more axes, else all vectors.
+
+    Args:
+        found: The set.
+        train: Which rows to learn means, scales and categories from, shape ``(N,)``.
+        max_len: Documents are cut after so many tokens.
+        wanted: What the trunk takes, where that is given; by default what the file's modality says.
+    """
+    notes: list[str] = []
+    if {"tok_flat", "tok_off"} <= set(found.arrays):
+        ids, n_tokens, record = padded(found, max_len)
+        return SetInputs(ids, "tokens", n_tokens, record, notes)
+    form: Form = "vector"
+    if "X" in found.arrays:
+        form = form_of(found.arrays["X"], found.meta.get("modality"), wanted)
+    if form != "vector":
+        values, record = _fitted_array(*arranged(found.arrays["X"], form), train, notes)
+        return SetInputs(values, form, 0, record, notes)
+    blocks = _blocks(found, train, notes)
+    if len(blocks) == 1:
+        ((values, record),) = blocks.values()
+    else:
+        values = np.hstack([block for block, _ in blocks.values()])
+        record = {"kind": "blocks", "blocks": {name: record for name, (_, record) in blocks.items()}}
+    return SetInputs(values, form, 0, record, notes)
+
+
+def _blocks(found: SetFile, train: Mask, notes: list[str]) -> dict[str, Prepared]:
+    """Vectors by the array that they come from."""
+    arrays, blocks = found.arrays, {}
+    for name in ("X", "X_num", "X_desc"):
+        if name in arrays:
+            values, record = fitted(checked(_columns(arrays[name], name, train, notes)), train)
+            blocks[name] = values, record
+            if name != "X":
+                blocks[name] = values.clip(-FARTHEST, FARTHEST), {**record, "farthest": FARTHEST}
+    if "X_bits" in arrays:
+        bits = np.unpackbits(arrays["X_bits"].astype(np.uint8), axis=1)
+        n_bits = found.meta.get("n_bits")
+        kept = bits[:, : n_bits if isinstance(n_bits, int) and n_bits > 0 else None]
+        blocks["X_bits"] = fitted(checked(kept.reshape(found.n_rows, -1)), train)
+    if "X_count" in arrays:
+        counts = arrays["X_count"].reshape(found.n_rows, -1).astype(np.float64)
+        counts = np.log1p(np.nan_to_num(counts, posinf=0, neginf=0).clip(0))
+        values, record = fitted(checked(counts), train)
+        blocks["X_count"] = values, {**record, "before": "log(1 + count)"}
+    if "X_cat" in arrays:
+        blocks["X_cat"] = fitted_categories(arrays["X_cat"].reshape(found.n_rows, -1), train)
+    return blocks
+
+
+def _columns(array: NDArray[Any], name: str, train: Mask, notes: list[str]) -> pd.DataFrame:
+    """Numbers as columns, without those that have none in training; infinite ones are missing."""
+    numbers = array.reshape(len(array), -1).astype(np.float64)
+    infinite = np.isinf(numbers)
+    if infinite.any():
+        notes.append(f"array `{name}`: {int(infinite.sum())} infinite numbers are taken for missing")
+        numbers[infinite] = np.nan
+    there = ~np.isnan(numbers[train]).all(axis=0)
+    if not there.all():
+        notes.append(f"array `{name}`: {int((~there).sum())} columns without a number in training are left out")
+    return pd.DataFrame(numbers[:, there], columns=[f"{name}[{j}]" for j in np.flatnonzero(there)])
+
+
+def _fitted_array(
+    array: NDArray[Any], axis: Literal[1, -1], train: Mask, notes: list[str]
+) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    """Standardized along ``axis``, which holds channels or features; gaps are filled by their mean."""
+    values = array.astype(np.float32)
+    gaps = ~np.isfinite(values)
+    if gaps.any():
+        notes.append(f"array `X`: {int(gaps.sum())} gaps are filled by the mean")
+        values[gaps] = np.nan
+    others = tuple(a for a in range(values.ndim) if a != axis % values.ndim)
+    known = np.ma.masked_invalid(values[train])
+    mean = np.ma.filled(known.mean(axis=others, dtype=np.float64, keepdims=True), 0.0)
+    scale = np.ma.filled(known.std(axis=others, dtype=np.float64, keepdims=True), 0.0)
+    scale[scale == 0] = 1.0
+    standard = (values - mean.astype(np.float32)) / scale.astype(np.float32)
+    standard[gaps] = 0.0
+    record = {"kind": "array", "shape": list(array.shape[1:]), "mean": mean.ravel().tolist()}
+    return standard.astype(np.float32, copy=False), {**record, "scale": scale.ravel().tolist(), "axis": axis}

@@ -1,0 +1,196 @@
+"""Planner: what to try next where it is not the sampler's turn; each step by what the trials before it gave."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from taskgroup.active.companions import Companions
+from taskgroup.core.affinity import Affinity
+from taskgroup.core.recipe import Candidate
+from taskgroup.core.record import SEPARATE, SHARED, TrialRow
+from taskgroup.core.spec import AdapterSpec, Architecture
+from taskgroup.core.topology import Topology
+from taskgroup.search.first import Named
+from taskgroup.search.space import Space
+
+DEAR = 0.08
+"""Share of the budget from which on a baseline's learning rate is tuned in few steps."""
+TURNS = 3
+"""Of so many trainings after the opening one is the sampler's, one the surrogate's, one a neighbour of the best."""
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Opens a search, and later takes turns with the sampler.
+
+    1. Both baselines' learning rates: from the job's own two scales up and two down, then uphill to the next ones.
+       All-separate, where it is dear, starts from the best scale of all-shared and goes on only while that helps.
+    2. ``first``, in order, at the learning rate that was best for the baseline that is nearer in cost.
+    3. In turns: what the surrogate expects most of (topologies, with the best recipe, heads and adapters so far); a
+       neighbour of the best candidates that differs in one choice (learning rate, head size, adapters, weighting);
+       the sampler.
+
+    What it proposes follows from the rows alone.
+
+    Attributes:
+        space: What may be chosen.
+        first: Origins and candidates of step 2.
+        affinity: Prior of the surrogate; None for none.
+        cost: Compute of a training, in trainings of all-shared.
+        budget: Compute of the whole search; None for no limit.
+        admits: What topologies must keep.
+        surrogate: Whether to propose from it.
+        seed: Of its draws.
+    """
+
+    space: Space
+    first: Sequence[Named]
+    affinity: Affinity | None
+    cost: Callable[[Candidate], float]
+    budget: float | None = None
+    admits: Callable[[Architecture], bool] = field(default=lambda _: True)
+    surrogate: bool = True
+    seed: int = 0
+
+    def propose(self, rows: Sequence[TrialRow], n: int) -> Sequence[Named]:
+        """See :class:`~taskgroup.search.proposer.Proposer`; empty where it is the sampler's turn."""
+        known = {row.candidate.fingerprint for row in rows}
+        opening = [named for named in self._opening(rows) if named[1].fingerprint not in known]
+        if opening:
+            return opening[:n]
+        n_later = sum(row.origin == "sampler" or row.origin.startswith(("surrogate", "neighbour")) for row in rows)
+        turn = n_later % TURNS
+        if turn == 0 and self.surrogate:
+            return self._taught(rows, n)
+        return list(itertools.islice(self._neighbours(rows, known), n)) if turn == 1 else ()
+
+    def _opening(self, rows: Sequence[TrialRow]) -> Iterator[Named]:
+        plain = {SHARED: Topology.shared, SEPARATE: Topology.separate}
+        best: dict[str, float] = {}
+        for name in (SHARED, SEPARATE):
+            candidate = self.space.plain(plain[name](self.space.tasks, self.space.stages))
+            rated = _rated(rows, candidate)
+            dear = self.budget is not None and self.cost(candidate) > DEAR * self.budget
+            start = best.get(SHARED, 1.0) if dear else None
+            for scale in _next_scales(self.space.scales, rated, start):
+                yield _at(f"{name}, learning rate × {scale:g}", candidate, scale)
+            best[name] = max(rated, key=lambda s: rated[s]) if rated else 1.0
+        for origin, candidate in self.first:
+            yield _at(origin, candidate, self._scale_for(candidate, best))
+
+    def _scale_for(self, candidate: Candidate, best: dict[str, float]) -> float:
+        """The learning rate of the baseline that is nearer in cost; the candidate's own where it says one."""
+        if candidate.recipe.lr_scale != 1:
+            return candidate.recipe.lr_scale
+        separate = self.space.plain(Topology.separate(self.space.tasks, self.space.stages))
+        middle = math.sqrt(max(self.cost(separate), 1.0))
+        return best[SHARED] if self.cost(candidate) <= middle else best[SEPARATE]
+
+    def _taught(self, rows: Sequence[TrialRow], n: int) -> list[Named]:
+        """Topologies that the surrogate expects most of, dressed as the best candidate."""
+        done = [row for row in rows if row.state == "complete"]
+        reference = next((row.errors for row in done if row.origin == SEPARATE), None)
+        leader = _ranked(rows)[:1]
+        if reference is None or not leader or len(self.space.tasks) < 2:
+            return []
+        taught = Companions(self.space.tasks, self.space.stages, self.affinity, seed=self.seed)
+        for topology, row in _best_of_each(done).items():
+            taught.tell(topology, row.errors, reference)
+        known = {topology for topology in _best_of_each(done)}
+        found = taught.propose(
+            n,
+            admits=lambda topology: self.admits(self.space.plain(topology).architecture),
+            known=known,
+        )
+        return [(f"surrogate, {why}", _dressed(leader[0].candidate, topology)) for topology, why in found]
+
+    def _neighbours(self, rows: Sequence[TrialRow], known: set[str]) -> Iterator[Named]:
+        """Of the best candidates in turn, what differs from them in one choice and was not tried."""
+        for row in _ranked(rows)[:4]:
+            for what, candidate in self._changed(row.candidate):
+                if candidate.fingerprint not in known and self.admits(candidate.architecture):
+                    yield f"neighbour of {row.number}, {what}", candidate
+
+    def _changed(self, candidate: Candidate) -> Iterator[Named]:
+        architecture, scales, heads = candidate.architecture, self.space.scales, self.space.heads
+        for scale in _beside(scales, candidate.recipe.lr_scale):
+            yield _at(f"learning rate × {scale:g}", candidate, scale)
+        for size in _beside(heads, architecture.head_size):
+            network = architecture.model_copy(update={"head_size": size})
+            yield f"heads of {size}", candidate.model_copy(update={"architecture": network})
+        for what, network in self._readapted(architecture):
+            yield what, candidate.model_copy(update={"architecture": network})
+        for weighting in self.space.losses:
+            if weighting != candidate.recipe.weighting and not architecture.topology.is_separate:
+                recipe = candidate.recipe.model_copy(update={"weighting": weighting})
+                yield weighting, candidate.model_copy(update={"recipe": recipe})
+
+    def _readapted(self, architecture: Architecture) -> Iterator[tuple[str, Architecture]]:
+        """With adapters added behind one stage, or taken away there."""
+        choice = self.space.adapters
+        sizes = [size for size in choice.sizes if size]
+        for stage in choice.stages if sizes else ():
+            shared = any(len(group) > 1 for group in architecture.topology.groups(self.space.stages.index(stage)))
+            rest = tuple(a for a in architecture.adapters if a.stage != stage)
+            if len(rest) < len(architecture.adapters):
+                yield f"no adapters at {stage}", architecture.model_copy(update={"adapters": rest})
+            elif shared:
+                entry = AdapterSpec(stage=stage, kind=choice.kinds[0], size=sizes[len(sizes) // 2], per=choice.per)
+                order = {name: k for k, name in enumerate(self.space.stages)}
+                entries = tuple(sorted((*rest, entry), key=lambda a: order[a.stage]))
+                yield f"adapters at {stage}", architecture.model_copy(update={"adapters": entries})
+
+
+def _at(origin: str, candidate: Candidate, scale: float) -> Named:
+    recipe = candidate.recipe.model_copy(update={"lr_scale": scale})
+    return origin, candidate.model_copy(update={"recipe": recipe})
+
+
+def _rated(rows: Sequence[TrialRow], candidate: Candidate) -> dict[float, float]:
+    """Gain at each learning rate that was tried; minus infinity where the training failed or was stopped."""
+    same = [row for row in rows if row.architecture.fingerprint == candidate.architecture.fingerprint]
+    return {row.recipe.lr_scale: -math.inf if row.gain is None else row.gain for row in same}
+
+
+def _next_scales(scales: Sequence[float], rated: dict[float, float], start: float | None) -> list[float]:
+    """Scales that are still to be tried; from ``start`` one at a time while that helps, else two up and two down."""
+    at = {scale: k for k, scale in enumerate(scales)}
+    if start is not None and start not in rated:
+        return [start]
+    best = max(rated, key=lambda s: rated[s]) if rated else 1.0
+    if start is not None:
+        further = at[best] + (1 if best > 1 else -1)
+        helped = best != 1 and 0 <= further < len(scales) and scales[further] not in rated
+        return [scales[further]] if helped else []
+    middle = at[1.0]
+    coarse = [scales[k] for k in (middle + 2, middle - 2) if 0 <= k < len(scales) and scales[k] not in rated]
+    return coarse or [scale for scale in _beside(scales, best) if scale not in rated]
+
+
+def _beside(choices: Sequence[float], now: float) -> list[float]:
+    """The next larger and the next smaller choice."""
+    if now not in choices:
+        return []
+    k = list(choices).index(now)
+    return [choices[j] for j in (k + 1, k - 1) if 0 <= j < len(choices)]
+
+
+def _ranked(rows: Sequence[TrialRow]) -> list[TrialRow]:
+    done = [row for row in rows if row.state == "complete" and row.gain is not None]
+    return sorted(done, key=lambda row: -(row.gain or 0.0))
+
+
+def _best_of_each(rows: Sequence[TrialRow]) -> dict[Topology, TrialRow]:
+    """The best trial of each topology, whatever its recipe."""
+    found: dict[Topology, TrialRow] = {}
+    for row in _ranked(rows):
+        found.setdefault(row.architecture.topology, row)
+    return found
+
+
+def _dressed(leader: Candidate, topology: Topology) -> Candidate:
+    """``topology`` with the recipe and the heads of ``leader``, and its adapters where they are everybody's."""
+    adapters = tuple(a for a in leader.architecture.adapters if a.tasks is None)
+    network = leader.architecture.model_copy(update={"topology": topology, "adapters": adapters, "helpers": ()})
+    return leader.model_copy(update={"architecture": network})

@@ -1,0 +1,188 @@
+"""The choice among confirmed arms, and who is ahead of the chosen one."""
+
+from typing import Literal
+
+import numpy as np
+import pytest
+from search_planted import Noise, plant
+from search_samples import arm
+
+from taskgroup.core.gain import task_gains
+from taskgroup.core.spec import Recipe
+from taskgroup.errors import TrialError
+from taskgroup.groupers.constraints import Constraints
+from taskgroup.search.choice import Arm, Rule, choose, lead_over
+from taskgroup.search.confirm import arm_evidence
+from taskgroup.search.limits import Limits
+from taskgroup.search.notes import SEPARATE, SHARED
+from taskgroup.search.statistics import gain_interval
+
+N_SEEDS, N_TASKS = 5, 4
+RNG = np.random.default_rng(0)
+BASE = 0.3 * (1 + 0.2 * RNG.normal(size=(N_SEEDS, 1))) * np.ones((N_SEEDS, N_TASKS))
+CONTRAST = np.array([1.0, -1.0, 1.0, -1.0, 0.0])[:, None]
+"""Over the seeds, with mean 0."""
+
+
+def at(name: str, gain: float, ratio: float, params: float = 1.0, shake: float = 1.0) -> Arm:
+    """An arm that gains as much on every task, give or take."""
+    noise = np.random.default_rng(len(name)).normal(0, 0.001 * shake, BASE.shape)
+    return arm(name, BASE * (1 - gain + noise), ratio, params)
+
+
+def swinging(name: str, gain: float, ratio: float, swing: float) -> Arm:
+    """An arm whose gain against all-separate swings over the seeds; its standard error is ``swing / sqrt(5)``."""
+    return arm(name, 0.3 * np.ones((N_SEEDS, N_TASKS)) * (1 - gain + swing * CONTRAST), ratio)
+
+
+FLAT = arm(SEPARATE, 0.3 * np.ones((N_SEEDS, N_TASKS)), 4)
+
+
+def pick(*arms: Arm, limits: Limits | None = None, level: float = 0.9, by: Literal["macs", "params"] = "macs") -> str:
+    return choose(arms, limits or Limits(), level, by).name
+
+
+def test_clearly_best_is_chosen_whatever_it_costs() -> None:
+    assert pick(at(SHARED, -0.1, 1), at(SEPARATE, 0, 4), at("trial 7", 0.2, 9), at("trial 8", 0.1, 2)) == "trial 7"
+
+
+@pytest.mark.parametrize(("gain", "expected"), [(0.094, SHARED), (0.097, "trial 7")])
+def test_all_shared_stays_unless_the_best_is_distinguishably_above(gain: float, expected: str) -> None:
+    """Student's 2.13 at four degrees of freedom times 0.1 / sqrt(5) is 0.0953."""
+    assert pick(arm(SHARED, FLAT.errors, 1), FLAT, swinging("trial 7", gain, 2, 0.1)) == expected
+
+
+@pytest.mark.parametrize(("short", "expected"), [(0.044, "trial 7"), (0.046, "trial 8")])
+def test_the_cheapest_within_one_standard_error_of_the_best(short: float, expected: str) -> None:
+    """0.1 / sqrt(5) is 0.0447."""
+    shared, best = at(SHARED, -0.5, 1, shake=0), arm("trial 8", FLAT.errors * 0.7, 3)
+    assert pick(shared, FLAT, best, swinging("trial 7", 0.3 - short, 2, 0.1)) == expected
+
+
+def test_the_cheapest_has_to_be_distinguishable_from_all_shared_too() -> None:
+    shared, best = arm(SHARED, FLAT.errors, 1), arm("trial 8", FLAT.errors * 0.9, 3)
+    assert pick(shared, FLAT, best, swinging("trial 7", 0.06, 2, 0.1)) == "trial 8"
+    assert pick(at(SHARED, -0.3, 1), FLAT, best, swinging("trial 7", 0.06, 2, 0.1)) == "trial 7"
+
+
+def test_distinguishable_ones_are_not_near_however_cheap() -> None:
+    assert pick(at(SHARED, 0.1, 1), at(SEPARATE, 0, 4), at("trial 7", 0.12, 3)) == "trial 7"
+
+
+def test_all_separate_may_win() -> None:
+    assert pick(at(SHARED, -0.4, 1), at(SEPARATE, 0, 4), at("trial 7", -0.2, 2)) == SEPARATE
+
+
+def test_arms_over_a_limit_are_not_chosen() -> None:
+    arms = (at(SHARED, -0.1, 1), at(SEPARATE, 0, 4, 4), at("trial 7", 0.3, 3, 1.2), at("trial 10", 0.1, 2, 1.5))
+    assert pick(*arms) == "trial 7"
+    assert pick(*arms, limits=Limits(macs_ratio=2.5)) == "trial 10"
+    assert pick(*arms, limits=Limits(params_ratio=1.4)) == "trial 7"
+    assert pick(*arms, limits=Limits(macs_ratio=1.0)) == SHARED
+
+
+def test_arms_that_break_a_rule_are_not_chosen() -> None:
+    arms = (at(SHARED, 0.5, 1), at(SEPARATE, 0, 4), at("trial 7", 0.3, 3))
+    topology = arms[2].architecture.topology
+    parted = (topology.groups(2)[0][0], topology.groups(2)[1][0])
+    assert pick(*arms) == SHARED
+    assert pick(*arms, limits=Limits(rules=Constraints(max_groups=2, n_groups=2))) == "trial 7"
+    assert pick(*arms, limits=Limits(rules=Constraints(cannot_link=(parted,)))) == SEPARATE
+    with pytest.raises(TrialError, match=r"no candidate that was trained keeps `propose.constraints`"):
+        pick(*arms, limits=Limits(rules=Constraints(n_groups=3)))
+
+
+def test_an_arm_with_a_task_below_the_floor_is_not_chosen() -> None:
+    uneven = arm("trial 7", FLAT.errors * np.array([0.5, 0.5, 0.5, 1.1]), 2)
+    shared, fair = arm(SHARED, FLAT.errors * np.array([0.8, 0.8, 0.8, 1.05]), 1), arm("trial 10", FLAT.errors * 0.9, 3)
+    arms = (shared, FLAT, uneven, fair)
+    assert pick(*arms) == "trial 7"
+    assert pick(*arms, limits=Limits(worst_task=-0.07)) == SHARED
+    assert pick(*arms, limits=Limits(worst_task=-0.01)) == "trial 10"
+    with pytest.raises(TrialError, match=r"has a task that gains less than \+15.0% against all-separate"):
+        pick(*arms, limits=Limits(worst_task=0.15))
+
+
+def test_a_task_within_one_standard_error_of_the_floor_keeps_it() -> None:
+    """Its gain is -0.02, the standard error 0.0447."""
+    shaky = swinging("trial 7", -0.02, 2, 0.1).errors
+    arms = (at(SHARED, -0.9, 1), FLAT, arm("trial 7", np.concatenate([shaky[:, :1], 0.5 * shaky[:, 1:]], axis=1), 2))
+    assert pick(*arms, limits=Limits(worst_task=0.02)) == "trial 7"
+    assert pick(*arms, limits=Limits(worst_task=-0.01)) == "trial 7"
+    with pytest.raises(TrialError):
+        pick(*arms, limits=Limits(worst_task=0.04))
+
+
+def test_cheapest_by_either_cost_the_other_breaks_ties() -> None:
+    arms = (at(SHARED, -0.3, 1), at(SEPARATE, -0.2, 4, 4))
+    rivals = (at("trial 7", 0.1, 2.0, 1.5, shake=40), at("trial 10", 0.1, 1.5, 2.0, shake=40))
+    assert pick(*arms, *rivals, by="macs") == "trial 10"
+    assert pick(*arms, *rivals, by="params") == "trial 7"
+    ties = (at("trial 7", 0.1, 2.0, 1.5, shake=40), at("trial 10", 0.1, 2.0, 1.4, shake=40))
+    assert pick(*arms, *ties, by="macs") == "trial 10"
+
+
+def test_a_wider_level_keeps_all_shared() -> None:
+    arms = (at(SHARED, 0.06, 1, shake=60), at(SEPARATE, 0, 4), at("trial 7", 0.12, 3, shake=40))
+    assert (pick(*arms, level=0.55), pick(*arms, level=0.999)) == ("trial 7", SHARED)
+
+
+def test_the_rule_takes_one_arm_for_each_draw() -> None:
+    rule = Rule((SHARED, "a", "b"), np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]), 2.0)
+    gains = np.array([[0.0, 1.5, 1.9], [0.0, 1.5, 3.0], [0.0, 2.1, 3.0], [0.0, 2.5, 2.0], [1.0, 0.0, 0.5]])
+    assert [rule.names[k] for k in rule.take(gains)] == [SHARED, "b", "a", "a", SHARED]
+    free = Rule(("a", "b"), np.ones((2, 2)), 2.0)
+    assert [free.names[k] for k in free.take(gains[:, 1:])] == ["a", "b", "a", "a", "a"]
+
+
+def test_lead_names_the_best_arm_and_is_none_for_the_best() -> None:
+    arms = (at(SHARED, 0.1, 1, shake=80), at(SEPARATE, 0, 4), at("trial 7", 0.12, 3, shake=80))
+    lead = lead_over(arms, arms[0], Limits(), 0.9)
+    assert lead is not None
+    assert lead.name == "trial 7"
+    assert lead.gain == gain_interval(arms[2].errors, arms[0].errors, level=0.9)
+    assert lead_over(arms, arms[2], Limits(), 0.9) is None
+    limited = lead_over(arms, arms[0], Limits(macs_ratio=2), 0.9)
+    assert limited is None
+
+
+def test_a_lead_is_a_gain_and_never_above_all_of_the_error() -> None:
+    """Turning round the sign of the other's gain would say +150 %."""
+    arms = (at(SHARED, -1.5, 1, shake=900), at(SEPARATE, 0, 4, shake=900))
+    lead = lead_over(arms, arms[0], Limits(), 0.99)
+    assert lead is not None
+    assert lead.gain.mean == pytest.approx(float(task_gains(arms[1].errors, arms[0].errors).mean()))
+    assert 0.4 < lead.gain.mean < 1
+    shown = next(a for a in arm_evidence(arms, arms[0], 0.99) if a.name == SEPARATE)
+    assert lead.gain == shown.gain_vs_shared
+
+
+def test_few_seeds_are_not_the_end_of_the_search_for_more() -> None:
+    """From two seeds on, up to twenty are worth naming."""
+    arms = (arm(SHARED, [[1.0] * 4, [1.6] * 4], 1), arm(SEPARATE, np.ones((2, 4)), 4))
+    lead = lead_over(arms, arms[0], Limits(), 0.9)
+    assert lead is not None
+    assert lead.n_more is not None
+    assert 6 < lead.n_more <= 18  # more than four times as many as there are
+
+
+def test_an_arm_is_trained_as_the_job_says_unless_told() -> None:
+    assert FLAT.recipe == Recipe()
+
+
+def test_little_gain_is_given_away_for_a_lower_cost() -> None:
+    """Taking the cheapest that is not distinguishable from the best would give away more.
+
+    True mean gains: a best plan of 0.1, cheaper ones of 0.07 and 0.02, all-shared -0.05; tasks differ by 0.1.
+    """
+    rng = np.random.default_rng(5)
+    mean, costs, lost = np.array([-0.05, 0.0, 0.1, 0.07, 0.02]), (1.0, 4.0, 3.0, 2.0, 1.5), []
+    for _ in range(150):
+        gains = mean[:, None] + rng.normal(0, 0.1, (5, 8)) * (np.arange(5) != 1)[:, None]
+        errors, _ = plant(rng, gains, 5, Noise())
+        names = (SHARED, SEPARATE, "trial 1", "trial 2", "trial 3")
+        arms = [arm(name, e, cost) for name, e, cost in zip(names, errors, costs, strict=True)]
+        lost.append(
+            gains.mean(axis=1).max() - gains.mean(axis=1)[names.index(choose(arms, Limits(), 0.9, "macs").name)]
+        )
+    assert np.mean(lost) < 0.02
