@@ -99,7 +99,7 @@ class Companions:
 
     @property
     def trust(self) -> float | None:
-        """Learned weight of the affinity: 1 as believed beforehand, 0 not at all; None without one."""
+        """Learned weight of the affinity, relative to what else companions do; 0 is not at all, None without one."""
         return self.model.trust
 
     def predict(self, topology: Topology) -> tuple[float, float]:

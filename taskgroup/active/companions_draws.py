@@ -91,7 +91,8 @@ def _divided(labels: Labels, power: float) -> tuple[Array, Array]:
 def _rest(model: Model, v: Variances) -> Array:
     """Root of the covariance of what a draw does not hold: crowds, the reference's luck, noise; ``(T, n, n)``."""
     labels, runs = model.seen.labels, model.seen.runs
-    crowd = v.pairs * v.crowd * between(labels, labels).crowd
+    parts = between(labels, labels)
+    crowd = v.pairs * (v.crowd * parts.crowd + v.exact * parts.exact)
     return np.asarray(np.linalg.cholesky(crowd + v.level + np.diag(1.0 / runs)))
 
 

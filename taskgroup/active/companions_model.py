@@ -30,27 +30,29 @@ class Variances(Frozen):
         source: What one companion does to all, relative to ``pairs``.
         stage: That a stage is shared, and by how many, for all tasks.
         level: The luck of a task's reference, which is no gain.
-        trust: Mean and standard deviation of the affinity's weight, relative to the root of ``pairs``; that of a
-            stage's own weight is half as large, with mean 0.
+        trust: Mean of the affinity's weight, relative to the root of ``pairs``.
+        doubt: Its standard deviation, as a share of its mean; that of a stage's own weight is half as large.
     """
 
     pairs: float = 0.4
     power: float = 1.0
     luck: float = 0.05
     crowd: float = 0.3
+    exact: float = 0.3
     profile: float = 0.3
     source: float = 0.3
     stage: float = 0.5
     level: float = 1.0
     trust: float = 0.5
+    doubt: float = 2.0
 
     def own(self, parts: Parts) -> Array:
         """Covariance of what is one task's own."""
-        return self.pairs * (parts.pairs[self.power] + self.crowd * parts.crowd + self.profile * parts.profile)
+        return self.pairs * (parts.pairs[self.power] + self.crowd * parts.crowd + self.exact * parts.exact + self.profile * parts.profile)
 
     def deviations(self, n_stages: int, n_tasks: int, n_columns: int) -> Array:
         """Standard deviations of the shared weights, in the order of :func:`columns`, shape ``(n_columns,)``."""
-        trust = self.trust * self.pairs**0.5
+        trust = self.trust * self.doubt * self.pairs**0.5
         sizes = [2 * n_stages, n_tasks, 1, n_stages]
         values = [self.stage**0.5, (self.source * self.pairs) ** 0.5, trust, trust / 2]
         return np.repeat(values, sizes)[:n_columns]
@@ -220,11 +222,11 @@ class Model:
 
     @property
     def trust(self) -> float | None:
-        """Learned weight of the affinity, as a share of what was believed beforehand; None without one."""
+        """Learned weight of the affinity, relative to what else companions do to a task; None without one."""
         if self.affinity is None:
             return None
         n_stages, n_tasks = self.seen.labels.shape[1:]
-        return 1.0 + sum(
-            weight * float(member.shared[2 * n_stages + n_tasks])
-            for member, weight in zip(self.members, self.weights, strict=True)
+        return sum(
+            weight * m.variances.trust * (1.0 + m.variances.doubt * float(m.shared[2 * n_stages + n_tasks]))
+            for m, weight in zip(self.members, self.weights, strict=True)
         )

@@ -59,7 +59,7 @@ class Bar(Frozen):
     reference: dict[str, float]
 
 
-class TrialSpec(Frozen):
+class TrialSpec(Sparse):
     """Everything a worker must know; equal specs give equal results.
 
     Attributes:
@@ -73,7 +73,12 @@ class TrialSpec(Frozen):
         measure: Name and options of the affinity measure, how often it looks; only for ``measure``.
         bars: Pruning rules; only for ``search``.
         weights: Key of the confirmation whose weights are scored; only for ``test``.
+        together: Seeds that are trained at once in one batched network, this one among them; empty where it trains by
+            itself. Rounding differs, so that it is another trial than one by itself.
+        fork: Key of the measurement from whose weights the network starts; None where it starts afresh.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"together", "fork"})
 
     job: str
     data: str
@@ -84,6 +89,14 @@ class TrialSpec(Frozen):
     measure: dict[str, Any] | None = None
     bars: tuple[Bar, ...] = ()
     weights: str | None = None
+    together: tuple[int, ...] = ()
+    fork: str | None = None
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.together and self.seed not in self.together:
+            raise ValueError(f"together should hold the trial's own seed {self.seed}, found {list(self.together)}")
+        return self
 
     @property
     def key(self) -> str:

@@ -51,13 +51,37 @@ def fork(network: SharedNetwork, target: Topology | Architecture, *, seed: int =
     check_refines(old.topology, target if isinstance(target, Topology) else target.topology)
     new = carried(old, target) if isinstance(target, Topology) else target
     check_keeps(old, new)
+    return _taken_over(network, new, seed)
+
+
+def fork_trunk(network: SharedNetwork, target: Architecture, *, seed: int = 0) -> SharedNetwork:
+    """Like :func:`fork`, but heads may have another size: they start afresh then, on a trunk that computes the same.
+
+    Args:
+        network: Is left as it is, and shares no tensor with what is given back.
+        target: Refines the network's topology; may add adapters and helpers.
+        seed: Decides the initial weights of new adapters and fresh heads.
+
+    Raises:
+        InputError: As :func:`fork` does, but for the size of heads.
+    """
+    old = network.architecture
+    check_refines(old.topology, target.topology)
+    check_keeps(old, target.model_copy(update={"head_size": old.head_size}))
+    return _taken_over(network, target, seed)
+
+
+def _taken_over(network: SharedNetwork, new: Architecture, seed: int) -> SharedNetwork:
     forked = SharedNetwork(network.tasks, new, network.trunk, network.sites, seed).train(network.training)
+    like = next(network.heads.parameters())
+    forked.heads.to(like.device, like.dtype)
     for s in range(len(new.topology.stages)):
         _take_copies(forked, network, s)
         _take_adapters(forked, network, s)
         forked.bodies[s] = nn.ModuleList(forked._body(s, body) for body in forked.body_plan(s))
         _take_buffers(forked, network, s)
-    _take_heads(forked, network)
+    if new.head_size == network.architecture.head_size:
+        _take_heads(forked, network)
     forked.replan()
     return forked
 

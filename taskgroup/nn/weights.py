@@ -1,6 +1,7 @@
 """Weights on disk: safetensors with the architecture that they belong to; nothing is unpickled."""
 
 import json
+import os
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from taskgroup.nn.network import SharedNetwork
 def save_weights(network: SharedNetwork, path: Path) -> None:
     """Write parameters and buffers (helpers' heads left out), and the architecture."""
     state = {k: v for k, v in network.state_dict().items() if not k.startswith(_helper_heads(network))}
-    partial = path.with_suffix(".partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # two processes may write the same
     copies = {k: v.clone(memory_format=torch.contiguous_format) for k, v in state.items()}  # tied tensors are refused
     served = _served(network.architecture).model_dump_json()
     save_file(copies, partial, metadata={"architecture": served})  # one key: several would come in any order
@@ -44,6 +45,20 @@ def load_weights(network: SharedNetwork, path: Path | str) -> SharedNetwork:
     with torch.no_grad():
         network.load_state_dict(state, strict=False)
     return network
+
+
+def architecture_in(path: Path | str) -> Architecture:
+    """The architecture that the weights in a file belong to, without helpers.
+
+    Raises:
+        InputError: The file is missing or broken, or of a version that kept a fingerprint only.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            found = (file.metadata() or {}).get("architecture", "")
+        return Architecture.model_validate_json(found)
+    except (OSError, SafetensorError, ValidationError) as error:
+        raise InputError(f"{path}: should be a safetensors file with its architecture, found: {error}") from error
 
 
 def _fault(found: str, architecture: Architecture) -> str:

@@ -1,7 +1,7 @@
 """Crew: hands trials to an executor, answers from disk what was done before, tries again what vanished."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from taskgroup.core.trial import TrialResult, TrialSpec
 from taskgroup.errors import TrialError
@@ -85,14 +85,19 @@ class Crew:
         Raises:
             TrialError: One of them failed for good.
         """
-        waiting, results = deque(specs), {}
-        while waiting or self.n_running:
-            while waiting and self.has_room:
-                self.start(waiting.popleft())
-            result = self.next()
+        results = {}
+        for result in self.each(specs):
             if result.state == "failed":
                 spec = next(s for s in specs if s.key == result.key)
                 raise TrialError(f"{spec.step} trial {spec.key} (seed {spec.seed}) failed: {result.message}")
             results[result.key] = result
             done(result)
         return [results[spec.key] for spec in specs]
+
+    def each(self, specs: Sequence[TrialSpec]) -> Iterator[TrialResult]:
+        """Results of ``specs`` as they come in, failed ones among them."""
+        waiting = deque(specs)
+        while waiting or self.n_running:
+            while waiting and self.has_room:
+                self.start(waiting.popleft())
+            yield self.next()

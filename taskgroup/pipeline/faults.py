@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from taskgroup.adapters import ADAPTERS
-from taskgroup.core.table import Table
+from taskgroup.core.table import Table, did_you_mean
 from taskgroup.core.validation import sentences
 from taskgroup.errors import InputError
 from taskgroup.groupers import GROUPERS
@@ -16,6 +16,8 @@ from taskgroup.nn.trunk import TRUNKS
 from taskgroup.pipeline.exporting import formats, unknown_format
 from taskgroup.problems.config import ProblemConfig
 from taskgroup.problems.load import load_problem
+from taskgroup.search.samplers import SAMPLERS
+from taskgroup.training.weighting import weighting_fault
 
 
 def deeper_faults(data: Mapping[str, Any], source: str, base: Path) -> list[str]:
@@ -65,6 +67,15 @@ def _unknown_names(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for kind in [kinds] if isinstance(kinds, str) else kinds if isinstance(kinds, list | tuple) else []:
         if str(kind) not in ADAPTERS.names:
             yield "search.adapters.kind", ADAPTERS.unknown(str(kind))
+    weightings = _at(data, "search", "weightings")
+    for place, names in (("train.weighting", [_at(data, "train", "weighting")]), ("search.weightings", weightings)):
+        for name in names if isinstance(names, list | tuple) else []:
+            if name is not None and (fault := weighting_fault(str(name))):
+                yield place, fault
+    sampler = _at(data, "search", "sampler")
+    if sampler is not None and str(sampler) not in SAMPLERS:
+        hint = did_you_mean(str(sampler), tuple(SAMPLERS))
+        yield "search.sampler", f"sampler should be one of {', '.join(SAMPLERS)}, found `{sampler}`{hint}"
     names = _at(data, "export", "formats")
     for name in names if isinstance(names, list | tuple) else []:
         if str(name) not in formats():

@@ -21,8 +21,9 @@ from taskgroup.measures.shared_views import shared_view
 from taskgroup.measures.training.sampling import Sampling
 from taskgroup.measures.training.schedule import look_cost, looks_every, overhead_for
 from taskgroup.nn.network import SharedNetwork
+from taskgroup.nn.weights import save_weights
 from taskgroup.pipeline.measuring import stop_rule
-from taskgroup.pipeline.networks import make_network, train_network
+from taskgroup.pipeline.networks import make_network, train_network, weights_file
 from taskgroup.pipeline.prepared import Prepared
 from taskgroup.training.data import Rows
 from taskgroup.training.loop import Callback, Trained
@@ -101,7 +102,8 @@ def look(spec: TrialSpec, prepared: Prepared) -> tuple[Trained | None, dict[str,
     """Do what ``spec.measure`` says.
 
     It holds ``sees`` and either ``affinity`` (one measure, the job's own) or ``affinities`` (several of that sight, for
-    a comparison); for a probe also ``every``, the steps between two looks, and the stopping rule.
+    a comparison); for a probe also ``every``, the steps between two looks, and the stopping rule. With ``keep`` the
+    weights of the joint training are left beside the result.
 
     Returns:
         The training, None where there was none, and the arrays to keep: those of the one measure; or of several, their
@@ -143,7 +145,14 @@ def _probe(spec: TrialSpec, prepared: Prepared, measures: Sequence[Clocked]) -> 
     together, trained = Together(samplings), None
     with contextlib.suppress(NobodyLooksError):
         trained = train_network(spec, prepared, network, [together])
+    _keep_weights(spec, prepared, network)
     return trained, together.found()
+
+
+def _keep_weights(spec: TrialSpec, prepared: Prepared, network: SharedNetwork) -> None:
+    """For searches that start from them."""
+    if spec.measure and spec.measure.get("keep"):
+        save_weights(network, weights_file(prepared, spec.key))
 
 
 def _every(spec: TrialSpec, network: SharedNetwork, measure: Clocked) -> int:
@@ -170,6 +179,7 @@ def _shared(spec: TrialSpec, prepared: Prepared, measures: Sequence[Clocked]) ->
     """One look after a joint training."""
     network = make_network(spec, prepared)
     trained = train_network(spec, prepared, network)
+    _keep_weights(spec, prepared, network)
     return trained, _once(measures, shared_view(network, prepared.rows("val"), spec.seed))
 
 

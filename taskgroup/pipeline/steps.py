@@ -32,7 +32,16 @@ from taskgroup.pipeline.sights import measure_missing
 from taskgroup.pipeline.wanted import wanted_measures
 from taskgroup.search.adapters import AdapterChoice
 from taskgroup.search.budget import Budget
-from taskgroup.search.confirm import Arm, TestErrors, arm_evidence, choose, evidence, lead_over
+from taskgroup.search.confirm import (
+    Arm,
+    TestErrors,
+    arm_evidence,
+    below_floor,
+    choose,
+    evidence,
+    lead_over,
+    optimism,
+)
 from taskgroup.search.first import first_candidates
 from taskgroup.search.helping import helper_pairs
 from taskgroup.search.limits import Limits
@@ -294,8 +303,12 @@ def confirm(job: Job, rows: Sequence[TrialRow]) -> Confirmed:
     test = _test(job, {name: specs[name] for name in dict.fromkeys((chosen.name, SEPARATE, SHARED))}, chosen.name)
     shown = arm_evidence(compared, chosen, config.level)
     lead = lead_over(compared, chosen, job.limits, config.level)
-    learned = evidence(job.prepared.tasks, shown, test, seeds, config.level, job.limits, lead)
     separate = next(arm.errors for arm in compared if arm.name == SEPARATE)
+    excess = optimism(compared, chosen, test, job.limits, config.level, config.cheapest_by)
+    broken = below_floor(compared, job.limits, separate)
+    learned = evidence(
+        job.prepared.tasks, shown, test, seeds, config.level, job.limits, lead, excess=excess, broken=broken
+    )
     best_seed = int(np.argmin((chosen.errors / separate).mean(axis=1)))
     file = by_key[specs[chosen.name][best_seed].key].file
     return Confirmed(chosen, learned, job.folder.trials / str(file))
@@ -310,9 +323,7 @@ def _arms(job: Job, rows: Sequence[TrialRow]) -> list[tuple[str, TrialRow]]:
         if not same:
             raise TrialError(f"confirm: the search has no complete trial of {name}")
         arms.append((name, max(same, key=lambda row: row.gain or 0.0)))
-    taken = {row.architecture.fingerprint for _, row in arms}
-    others = [row for row in rows if row.architecture.fingerprint not in taken]
-    best = finalists(others, job.limits, job.config.confirm.finalists)
+    best = finalists(rows, job.limits, job.config.confirm.finalists)
     return arms + [(f"trial {row.number}", row) for row in best]
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import torch
 
 from taskgroup.core.trial import TrialResult, TrialSpec
+from taskgroup.nn.network import SharedNetwork
 from taskgroup.nn.weights import load_weights, save_weights
 from taskgroup.pipeline.folder import Folder, write_arrays
 from taskgroup.pipeline.looks import in_words, look
-from taskgroup.pipeline.networks import make_network, train_network
+from taskgroup.pipeline.networks import make_network, train_network, weights_file
 from taskgroup.pipeline.prepared import Prepared, load_prepared
-from taskgroup.training.loop import Trained
+from taskgroup.pipeline.together import train_group
+from taskgroup.training.loop import DivergedError, Trained
 from taskgroup.training.metrics import errors_on
 from taskgroup.training.pruning import Pruning
 
@@ -39,7 +41,7 @@ def run_trial(spec: TrialSpec, prepared: Prepared) -> TrialResult:
         result = TrialResult(key=spec.key, state="failed", message=in_words(error))
     finally:
         torch.set_num_threads(n_threads)
-    return result.model_copy(update={"seconds": time.perf_counter() - started})
+    return result.model_copy(update={"seconds": (time.perf_counter() - started) / max(len(spec.together), 1)})
 
 
 def run_and_keep(spec_json: str, folder: Path) -> None:
@@ -67,16 +69,41 @@ def _search(spec: TrialSpec, prepared: Prepared) -> TrialResult:
 
 
 def _confirm(spec: TrialSpec, prepared: Prepared) -> TrialResult:
+    if spec.together:
+        return _confirm_together(spec, prepared)
     network = make_network(spec, prepared)
-    trained = train_network(spec, prepared, network)
-    name = f"{spec.key}.safetensors"
-    save_weights(network, prepared.folder.trials / name)
-    return _finished(spec, trained, name)
+    return _kept(spec, prepared, network, train_network(spec, prepared, network))
+
+
+def _confirm_together(spec: TrialSpec, prepared: Prepared) -> TrialResult:
+    """Leaves the results of all others first: once that of ``spec`` lies there, so do theirs."""
+    started = time.perf_counter()
+    results = [_outcome(member, prepared, network, found) for member, network, found in train_group(spec, prepared)]
+    share = (time.perf_counter() - started) / len(results)
+    for result in results:
+        if result.key != spec.key:
+            prepared.folder.keep(result.model_copy(update={"seconds": share}))
+    return next(result for result in results if result.key == spec.key)
+
+
+def _outcome(
+    spec: TrialSpec, prepared: Prepared, network: SharedNetwork, trained: Trained | DivergedError
+) -> TrialResult:
+    if isinstance(trained, DivergedError):
+        return TrialResult(key=spec.key, state="failed", message=f"{type(trained).__name__}: {trained}")
+    return _kept(spec, prepared, network, trained)
+
+
+def _kept(spec: TrialSpec, prepared: Prepared, network: SharedNetwork, trained: Trained) -> TrialResult:
+    """The result, and the weights beside it."""
+    path = weights_file(prepared, spec.key)
+    save_weights(network, path)
+    return _finished(spec, trained, path.name)
 
 
 def _test(spec: TrialSpec, prepared: Prepared) -> TrialResult:
     network = make_network(spec, prepared)
-    load_weights(network, prepared.folder.trials / f"{spec.weights}.safetensors")
+    load_weights(network, weights_file(prepared, str(spec.weights)))
     errors = errors_on(network, prepared.tasks, prepared.rows("test"))
     return TrialResult(key=spec.key, state="complete", errors=errors)
 

@@ -6,14 +6,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from taskgroup.core.gain import task_gains
 from taskgroup.core.record import SEPARATE, SHARED
 from taskgroup.core.spec import Architecture, Cost, Recipe
 from taskgroup.errors import TrialError
 from taskgroup.search.limits import Limits
-from taskgroup.search.statistics import drawn_gains, gain_interval, seed_weights, seeds_to_settle, worst_task
+from taskgroup.search.statistics import drawn_gains, gain_interval, seed_weights, seeds_to_settle, student, worst_task
 from taskgroup.search.verdict import Lead, n_most
 
 Array = NDArray[np.float64]
@@ -115,8 +114,7 @@ def rule_for(arms: Sequence[Arm], separate: Array, level: float, by: Literal["ma
     weights = seed_weights(n_seeds)
     drawn = np.stack([drawn_gains(weights, arm.errors, separate).mean(axis=1) for arm in cheapest_first], axis=1)
     stderr = (drawn[:, :, None] - drawn[:, None, :]).std(axis=0)
-    quantile = float(stats.t.ppf(0.5 + level / 2, n_seeds - 1))
-    return Rule(tuple(arm.name for arm in cheapest_first), stderr, quantile), drawn
+    return Rule(tuple(arm.name for arm in cheapest_first), stderr, student(level, n_seeds - 1)), drawn
 
 
 def choose(arms: Sequence[Arm], limits: Limits, level: float, by: Literal["macs", "params"]) -> Arm:

@@ -12,7 +12,7 @@ def complete_rows(rows: Sequence[TrialRow], limits: Limits) -> list[TrialRow]:
     found: dict[str, TrialRow] = {}
     for row in rows:
         if row.state == "complete" and row.gain is not None and limits.allow(row.architecture, row.cost):
-            found.setdefault(row.architecture.fingerprint, row)
+            found.setdefault(row.candidate.fingerprint, row)
     return sorted(found.values(), key=lambda r: (-_gain(r), r.cost.macs_ratio, r.number))
 
 
@@ -20,19 +20,20 @@ def finalists(rows: Sequence[TrialRow], limits: Limits, n_finalists: int) -> lis
     """Candidates worth confirming, best first; no baselines.
 
     First those on the Pareto front of gain against cost that keep at least half of the best one's advantage over
-    all-shared: the best, the cheapest, and others evenly between them. Confirmation chooses the cheapest that is not
-    distinguishable from the best, and what lies below the front is neither. Then the next best by gain.
+    all-shared: the best, the cheapest, and others evenly between them. Confirmation chooses the cheapest that is
+    about as good as the best, and what lies below the front is neither. Then the next best by gain.
 
     Args:
-        rows: The trials table.
+        rows: The trials table, with the baselines: their networks are no finalists, whatever the recipe.
         limits: Candidates over a limit are left out.
         n_finalists: How many at most.
     """
-    ranked = [row for row in complete_rows(rows, limits) if row.origin not in BASELINES]
+    plain = {row.origin: row.architecture.fingerprint for row in rows if row.origin in BASELINES}
+    ranked = [row for row in complete_rows(rows, limits) if row.architecture.fingerprint not in plain.values()]
     if not ranked:
         return []
-    shared = next((row.gain for row in rows if row.origin == SHARED and row.gain is not None), ranked[-1].gain)
-    enough = (_gain(ranked[0]) + (shared or 0.0)) / 2
+    same = [_gain(row) for row in rows if row.architecture.fingerprint == plain.get(SHARED) and row.gain is not None]
+    enough = (_gain(ranked[0]) + max(same, default=_gain(ranked[-1]))) / 2
     front = [row for row in pareto(ranked, limits)[::-1] if _gain(row) >= enough] or ranked[:1]
     n_front = min(n_finalists, len(front))
     places = [round(k * (len(front) - 1) / max(n_front - 1, 1)) for k in range(n_front)]

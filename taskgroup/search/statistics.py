@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from taskgroup.core.gain import Interval, task_gains
 from taskgroup.errors import InputError
@@ -18,6 +18,11 @@ CHANCE = 0.8
 
 N_DRAWS = 2000
 """Draws of a bootstrap: its standard error is known to 1.6 %."""
+
+
+def student(level: float, freedom: float) -> float:
+    """Student's quantile ``t_freedom(0.5 + level / 2)``: so many standard errors is half of a two-sided interval."""
+    return float(special.stdtrit(freedom, 0.5 + level / 2))
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Estimate:
 
     def interval(self, level: float) -> Interval:
         """``mean ± t_freedom(0.5 + level / 2) * stderr``, Student's quantile."""
-        margin = float(stats.t.ppf(0.5 + level / 2, self.freedom)) * self.stderr
+        margin = student(level, self.freedom) * self.stderr
         return Interval(mean=self.mean, low=self.mean - margin, high=self.mean + margin)
 
 
@@ -197,10 +202,9 @@ def seeds_to_settle(advantage: Interval, n_seeds: int, level: float, n_most: int
     """
     if advantage.above_zero:
         return 0
-    tail = 0.5 + level / 2
-    spread = (advantage.mean - advantage.low) / float(stats.t.ppf(tail, n_seeds - 1)) * n_seeds**0.5
-    moves = float(stats.norm.ppf(CHANCE))
+    spread = (advantage.mean - advantage.low) / student(level, n_seeds - 1) * n_seeds**0.5
+    moves = float(special.ndtri(CHANCE))
     for n in range(n_seeds + 1, n_most + 1):
-        if advantage.mean > (float(stats.t.ppf(tail, n - 1)) + moves) * spread / n**0.5:
+        if advantage.mean > (student(level, n - 1) + moves) * spread / n**0.5:
             return n - n_seeds
     return None

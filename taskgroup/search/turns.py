@@ -12,7 +12,8 @@ from taskgroup.core.record import TrialRow
 from taskgroup.core.topology import Topology
 from taskgroup.search.ledger import Ledger
 from taskgroup.search.neighbours import near
-from taskgroup.search.notes import SEPARATE, SHARED, Notes, Turn
+from taskgroup.search.notes import SEPARATE, SHARED, Notes, Question, Turn
+from taskgroup.search.objectives import front
 from taskgroup.search.proposer import N_PROPOSED, Proposing
 from taskgroup.search.sampling import Draw, Sampling
 
@@ -36,11 +37,10 @@ class Turns:
 
     Both baselines come first, then ``first``, then in turn the sampler and the proposer. A sampler that has settled
     on a good point, or into a corner where limits are broken, suggests little that is worth training: after
-    ``MAX_IDLE`` suggestions in a row that were known or over a limit, candidates are drawn near the best quarter of
-    those within the limits (:func:`~.neighbours.near`), which are new and keep the limits by construction; after
-    every two of them the sampler, which has learnt from them, gets another chance. Hill climbing from good points is
-    as good a searcher as the samplers in trees of tasks, so nothing is lost by it. Where the space has nothing new
-    within the limits any more, the search is over.
+    ``MAX_IDLE`` suggestions in a row that were known or over a limit, candidates are drawn near good ones within the
+    limits (:func:`~.neighbours.near`), which are new and keep the limits by construction. After every two of them the
+    sampler, which has learnt from them, gets another chance. (On planted trees of tasks no sampler beat a hill climb
+    from the same first candidates.) Where the space has nothing new within the limits any more, the search is over.
 
     Attributes:
         ledger: What is known.
@@ -75,7 +75,7 @@ class Turns:
         if n_first < len(self.first):
             origin, candidate = self.first[n_first]
             return self._place(origin, "first", candidate)
-        return self._proposed(rows, n_baselines + n_first) or self._sampled()
+        return self._proposed(rows, n_baselines + n_first) or self._sampled(rows)
 
     def _baseline(self, origin: str) -> Chosen:
         space = self.sampling.space
@@ -112,7 +112,7 @@ class Turns:
         params = self.sampling.space.encode(candidate)
         return candidate if params is None else self.sampling.space.decode(params)
 
-    def _sampled(self) -> Chosen | None:
+    def _sampled(self, rows: Sequence[TrialRow]) -> Chosen | None:
         """What the sampler suggests, or a neighbour of good candidates where that was in vain several times."""
         if not self.sampling.space.has_choice:
             return None
@@ -120,7 +120,7 @@ class Turns:
             draw = self.sampling.draw()
             return Chosen("sampler", "sampler", draw.candidate, draw)
         rng = np.random.default_rng([self.seed, len(self._notes)])
-        params = near(self.sampling.space, self._centres(), rng, self.is_new)
+        params = near(self.sampling.space, self._centres(rows), rng, self.is_new)
         if params is None:
             return None
         draw = self.sampling.place(params)
@@ -132,12 +132,15 @@ class Turns:
         turns = [notes.asked.turn for notes in since]
         return turns.count("sampler") >= MAX_IDLE + turns.count("neighbour") // 2
 
-    def _centres(self) -> list[dict[str, Any]]:
-        """Parameters of the best quarter of the candidates within limits, at least three."""
-        good = [
-            (-notes.told.gain, notes.number, notes.asked.params)
-            for notes in self._notes
-            if notes.is_complete and notes.asked.is_allowed and notes.asked.params is not None
-            if notes.told is not None and notes.told.gain is not None
-        ]
-        return [params for _, _, params in sorted(good)[: max(3, len(good) // 4)]]
+    def _centres(self, rows: Sequence[TrialRow]) -> list[dict[str, Any]]:
+        """Parameters of good candidates within limits: the best quarter, at least three; or those on the front."""
+        trained = [row for row in rows if row.gain is not None and self._notes[row.number].is_spent]
+        known = [row for row in trained if self._asked(row).is_allowed and self._asked(row).params is not None]
+        if len(self.sampling.objective) > 1:
+            good = front(known, self.sampling.objective[1:])
+        else:
+            good = sorted(known, key=lambda row: -(row.gain or 0.0))[: max(3, len(known) // 4)]
+        return [self._asked(row).params or {} for row in good]
+
+    def _asked(self, row: TrialRow) -> Question:
+        return self._notes[row.number].asked

@@ -15,7 +15,7 @@ from taskgroup.core.spec import AdapterSpec, Architecture, Helper
 from taskgroup.core.topology import Topology
 from taskgroup.errors import InputError
 from taskgroup.nn.network import SharedNetwork
-from taskgroup.nn.surgery import deployed, fork
+from taskgroup.nn.surgery import deployed, fork, fork_trunk
 from taskgroup.nn.weights import load_weights, save_weights
 
 SHARED = branched((0,) * 4, (0,) * 4, (0,) * 4)
@@ -268,3 +268,23 @@ def test_other_heads_are_refused() -> None:
 def test_a_target_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match="`target` should be a Topology or an Architecture, found str"):
         fork(network_of(branched((0,) * 4, (0,) * 4, (0,) * 4)), "apart")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("target", [SHARED, BRANCHED, Architecture(topology=SEPARATE)])
+def test_heads_of_another_size_start_afresh_on_the_same_trunk(target: Architecture) -> None:
+    network = awake(network_of(SHARED))
+    wider = with_adapters(target, AdapterSpec(stage="block1", size=2)).model_copy(update={"head_size": 3})
+    forked = fork_trunk(network, wider, seed=4)
+    assert all(same(mine, fresh) for mine, fresh in zip(forked.heads, network_of(wider, seed=4).heads, strict=True))
+    assert not storages(forked) & storages(network)
+    forked.heads = copy.deepcopy(network.heads)
+    forked.replan()
+    close(forked(ROWS["mlp"]), network(ROWS["mlp"]))
+
+
+def test_with_heads_of_the_same_size_a_fork_of_the_trunk_is_a_fork() -> None:
+    network = awake(network_of(SHARED))
+    target = with_adapters(BRANCHED, AdapterSpec(stage="block1", kind="film", size=1))
+    close(fork_trunk(network, target)(ROWS["mlp"]), network(ROWS["mlp"]))
+    with pytest.raises(InputError, match="tasks that are apart in the network should stay apart"):
+        fork_trunk(awake(network_of(BRANCHED)), SHARED)

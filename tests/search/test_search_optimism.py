@@ -25,7 +25,7 @@ def outcomes(gains: Array, costs: tuple[float, ...], n_seeds: int, n_runs: int, 
     return [confirmed(rng, gains, costs, n_seeds, noise) for _ in range(n_runs)]
 
 
-def flat(*means: float, n_tasks: int = 6) -> Array:
+def flat(*means: float, n_tasks: int = 4) -> Array:
     return np.tile(np.array(means)[:, None], (1, n_tasks))
 
 
@@ -36,13 +36,13 @@ def share(found: list[bool]) -> float:
 @pytest.mark.parametrize("n_seeds", [3, 5, 10])
 def test_without_a_difference_a_topology_beats_all_shared_in_a_tenth_of_the_runs_at_most(n_seeds: int) -> None:
     """All of the luck on validation is in the test split too: the worst case."""
-    runs = outcomes(flat(0, 0, 0, 0, 0), COSTS, n_seeds, 300, Noise())
+    runs = outcomes(flat(0, 0, 0, 0, 0), COSTS, n_seeds, 200, Noise())
     assert share([run.beats_shared for run in runs]) <= 0.1
 
 
 @pytest.mark.parametrize(("n_seeds", "gain", "least"), [(3, 0.2, 0.8), (5, 0.1, 0.8), (10, 0.1, 0.95)])
 def test_a_clear_difference_is_found_in_most_runs(n_seeds: int, gain: float, least: float) -> None:
-    runs = outcomes(flat(-0.1, 0, gain, gain - 0.02, gain / 2), COSTS, n_seeds, 100, Noise(carried=0.8))
+    runs = outcomes(flat(-0.1, 0, gain, gain - 0.02, gain / 2), COSTS, n_seeds, 60, Noise(carried=0.8))
     assert share([run.beats_shared for run in runs]) >= least
 
 
@@ -54,7 +54,7 @@ PRICES = (1.0, 4.0, *np.linspace(1.3, 3.5, 8))
 
 @cache
 def among_many(n_seeds: int, carried: float = 1.0) -> list[Outcome]:
-    return outcomes(MANY, PRICES, n_seeds, 150, Noise(carried=carried))
+    return outcomes(MANY, PRICES, n_seeds, 150 if n_seeds == 5 else 80, Noise(carried=carried))
 
 
 @pytest.mark.parametrize("k", [0, 1])
@@ -64,7 +64,7 @@ def test_the_best_of_many_equals_looks_better_than_it_is_and_most_of_that_is_tak
     bias = np.mean([run.measured[k].mean - truth[run.place] for run in among_many(5)])
     left = np.mean([run.reported[k].mean - truth[run.place] for run in among_many(5)])
     assert bias > 0.008
-    assert abs(left) < 0.4 * bias
+    assert abs(left) < 0.5 * bias
 
 
 def test_corrected_intervals_of_the_winner_hold_the_truth_in_nine_of_ten_runs() -> None:

@@ -7,7 +7,7 @@ import pytest
 from search_samples import baseline, branched, row
 
 from taskgroup.core.record import TrialRow
-from taskgroup.core.spec import AdapterSpec, Architecture
+from taskgroup.core.spec import AdapterSpec, Architecture, Recipe
 from taskgroup.search.limits import Limits
 from taskgroup.search.notes import SEPARATE, SHARED
 from taskgroup.search.select import complete_rows, finalists, pareto
@@ -109,3 +109,18 @@ def test_never_twice_the_same_and_never_more_than_asked(n: int) -> None:
     table = rows(*((float(g), float(c)) for g, c in zip(rng.normal(size=15), rng.uniform(1, 4, 15), strict=True)))
     found = numbers(finalists(table, NONE, n))
     assert len(set(found)) == len(found) == n
+
+
+def test_a_baseline_with_another_recipe_is_no_finalist_and_counts_as_all_shared() -> None:
+    """All-shared gains 0.3 with a learning rate twice as high: half of the best one's advantage is at 0.35."""
+    faster = Recipe(lr_scale=2.0)
+    table = rows((0.32, 1.1), (0.36, 1.2), (0.4, 2.0))
+    table.append(row(9, baseline(SHARED), 0.3, ratio=1.0).model_copy(update={"recipe": faster}))
+    assert numbers(finalists(table, NONE, 2)) == [4, 3]
+    assert numbers(finalists(table, NONE, 9)) == [4, 3, 2]
+
+
+def test_one_network_under_two_recipes_is_two_candidates() -> None:
+    table = rows((0.2, 2.0))
+    table.append(table[2].model_copy(update={"number": 9, "gain": 0.3, "recipe": Recipe(lr_scale=2.0)}))
+    assert numbers(finalists(table, NONE, 2)) == [9, 2]

@@ -97,19 +97,25 @@ def test_budget_counts_trainings_alone(memory: optuna.storages.BaseStorage) -> N
         assert not source.origin.startswith("repeat")
 
 
-def test_repeat_of_a_running_candidate_waits_for_it(memory: optuna.storages.BaseStorage) -> None:
-    space = make_space(2, n_trees=1, sizes=(0,))  # four architectures in all
-    search = make_search(memory, space, n_trials=4)
+@pytest.mark.parametrize("again", [False, True], ids=["at once", "taken up again"])
+def test_repeat_of_a_running_candidate_waits_for_it(memory: optuna.storages.BaseStorage, again: bool) -> None:
+    first = [("one", plain(branched(2, 1))), ("one again", plain(branched(2, 1))), ("two", plain(branched(3, 1)))]
+    search = make_search(memory, first=first)
     for asked in (ask(search), ask(search)):
         search.tell(asked.number, train(asked))
-    one, two = ask(search), ask(search, 1)
-    assert one.architecture != two.architecture
-    assert search.ask(2) is None
-    search.tell(two.number, train(two))
-    search.tell(one.number, train(one))
-    rows = search.rows()
-    assert all(r.state == "complete" for r in rows)
-    assert len({r.architecture.fingerprint for r in rows if not r.origin.startswith("repeat")}) == 4
+    running = [ask(search), ask(search, 1)]
+    assert [a.origin for a in running] == ["one", "two"]
+    if again:
+        search = make_search(memory, first=first)
+        assert [ask(search), ask(search, 1)] == running
+    search.tell(running[1].number, train(running[1]))
+    assert [r.number for r in search.rows()] == [0, 1, 4]
+    search.tell(running[0].number, train(running[0]))
+    one, repeat = search.rows()[2:4]
+    assert repeat.origin == "repeat of 2"
+    assert (repeat.gain, repeat.state, repeat.errors) == (one.gain, "complete", {})
+    shown = search._sampling.study.get_trials()
+    assert shown[3].value == shown[2].value == one.gain
 
 
 def test_search_ends_where_nothing_new_comes_up(memory: optuna.storages.BaseStorage) -> None:

@@ -143,3 +143,22 @@ def test_with_everything_trained_the_search_is_over() -> None:
     asked = make_search(memory(), space).ask(0)
     assert asked is not None
     assert train(asked).errors
+
+
+def test_neighbours_start_from_the_front_where_there_are_several_objectives() -> None:
+    search = make_search(memory(), n_trials=14, objective=("gain", "macs"))
+    rows = run(search)
+    centres = search._turns._centres(rows)
+    inside = [r for r in rows if r.errors]
+    beaten = [
+        any(o.gain >= r.gain and o.cost.macs_ratio <= r.cost.macs_ratio and o != r for o in inside)  # type: ignore[operator]
+        for r in inside
+    ]
+    assert {search.space.decode(c).fingerprint for c in centres} == {
+        r.candidate.fingerprint for r, out in zip(inside, beaten, strict=True) if not out
+    }
+    single = make_search(memory(), n_trials=14, prune=False)
+    best = max(run(single), key=lambda r: -9.0 if r.gain is None else r.gain)
+    centres = single._turns._centres(single.rows())
+    assert single.space.decode(centres[0]).fingerprint == best.candidate.fingerprint
+    assert len(centres) == 3

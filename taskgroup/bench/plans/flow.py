@@ -12,8 +12,8 @@ from taskgroup.pipeline.job import run_job
 from taskgroup.pipeline.progress import Silent
 
 CONFIRM_SEEDS, FINALISTS = 4, 3
-FREE = 14.0
-"""Trainings of all-shared that the search may use, beside two of all-separate."""
+FREE = 24.0
+"""Trainings of all-shared that the search may use, beside one and a half of all-separate."""
 
 
 def flow(lab: Lab, account: Account, *, name: str, changes: Mapping[str, Any]) -> Candidate:
@@ -49,7 +49,7 @@ def config_for(lab: Lab, name: str) -> dict[str, Any]:
         "measure": {"seeds": 1},
         "search": {
             "trials": 200,
-            "trainings": FREE + 2 * lab.cost(lab.separate),
+            "trainings": FREE + 1.5 * lab.cost(lab.separate),
             "prune": True,
             "lr_scales": list(SCALES),
             "head_sizes": [0, 32],

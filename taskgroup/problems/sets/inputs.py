@@ -112,12 +112,36 @@ def _fitted_array(
     if gaps.any():
         notes.append(f"array `X`: {int(gaps.sum())} gaps are filled by the mean")
         values[gaps] = np.nan
-    others = tuple(a for a in range(values.ndim) if a != axis % values.ndim)
-    known = np.ma.masked_invalid(values[train])
-    mean = np.ma.filled(known.mean(axis=others, dtype=np.float64, keepdims=True), 0.0)
-    scale = np.ma.filled(known.std(axis=others, dtype=np.float64, keepdims=True), 0.0)
-    scale[scale == 0] = 1.0
-    standard = (values - mean.astype(np.float32)) / scale.astype(np.float32)
-    standard[gaps] = 0.0
-    record = {"kind": "array", "shape": list(array.shape[1:]), "mean": mean.ravel().tolist()}
-    return standard.astype(np.float32, copy=False), {**record, "scale": scale.ravel().tolist(), "axis": axis}
+    mean, scale = _moments(values, axis, np.flatnonzero(train))
+    shape = [1] * values.ndim
+    shape[axis] = -1
+    values -= mean.reshape(shape).astype(np.float32)
+    values /= scale.reshape(shape).astype(np.float32)
+    values[gaps] = 0.0
+    record = {"kind": "array", "shape": list(array.shape[1:]), "mean": mean.tolist(), "scale": scale.tolist()}
+    return values, {**record, "axis": axis}
+
+
+def _moments(
+    values: NDArray[np.float32], axis: int, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and scale of the finite numbers of ``rows`` along ``axis``; 0 and 1 where there are none or all are equal.
+
+    In parts, since all rows in double precision may not fit into memory.
+    """
+    parts = [rows[k : k + 1024] for k in range(0, len(rows), 1024)]
+
+    def over_rows(power: int, centre: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum of ``(x - centre)`` to ``power``."""
+        total = np.zeros_like(centre)
+        for part in parts:
+            flat = np.moveaxis(values[part], axis, -1).reshape(-1, len(centre)).astype(np.float64)
+            total += np.nansum((flat - centre) ** power, axis=0) if power else np.isfinite(flat).sum(axis=0)
+        return total
+
+    zeros = np.zeros(values.shape[axis])
+    n_known = np.maximum(over_rows(0, zeros), 1)
+    mean = over_rows(1, zeros) / n_known
+    scale = np.sqrt(over_rows(2, mean) / n_known)
+    scale[scale <= 1e-7 * np.abs(mean)] = 1.0  # constant but for rounding
+    return mean, scale
