@@ -7,14 +7,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from taskgroup.active.companions_choice import chosen
-from taskgroup.active.companions_climb import climb, climb_within
 from taskgroup.active.companions_draws import Weights, draws
 from taskgroup.active.companions_evidence import Array, Labels, Trials, labels_of
 from taskgroup.active.companions_look import Look, look, mixed
 from taskgroup.active.companions_model import Model
-from taskgroup.active.companions_moves import canonical, neighbours
+from taskgroup.active.companions_moves import canonical, topology_of
+from taskgroup.active.companions_pool import Known, pool, pool_within
 from taskgroup.core.affinity import TRUNK, Affinity
-from taskgroup.core.grouping import canonical_labels
 from taskgroup.core.topology import Topology
 from taskgroup.errors import InputError
 
@@ -22,12 +21,12 @@ POOL = 32
 """Admitted topologies among which the draws decide."""
 FEW = 8
 """With fewer admitted than this, or than wanted, climbs within the bounds add some."""
-AROUND = 4
-"""Topologies one step away from each that was found."""
-BEST = 6
-"""Best known topologies whose surroundings are looked at."""
+LEADERS = 6
+"""Topologies told among which is the best, under the draws."""
+WORK = 600_000
+"""Pairs of tasks of all stages, summed over the climbs."""
 HEATS = (1.0, 0.7, 0.35, 0.0)
-"""Of the draws, in turn; a few tasks' worth of trials leaves draws so wide that their best topologies are chance."""
+"""Of the draws, in turn: after few trials draws are so wide that their best topologies are chance."""
 
 Proposed = tuple[Topology, str]
 
@@ -144,79 +143,45 @@ class Companions:
         if n < 1:
             raise InputError(f"`n` should be 1 or more, found {n}")
         rng = np.random.default_rng([self._seed, self._trials.n_told])
+        told = self._trials.topologies
         begin = self._begin(starts)
-        taken = {*self._trials.topologies, *known}
         with threadpool_limits(1, user_api="blas"):
-            weights = draws(self.model, np.resize(HEATS, self._climbs()), rng)
-            worth = np.stack([w.values(labels_of(begin)) for w in weights])
-            fresh = self._admitted(self._pool(weights, labels_of(begin), worth, taken, rng), admits)
-            if len(fresh) < max(n, FEW):
-                within = self._within(weights, begin, admits, rng)
-                fresh += [t for t in dict.fromkeys(within) if t not in {*fresh, *taken}]
-            told = worth[:, : len(self._trials.topologies)].mean(axis=0)
-            leaders = [begin[i] for i in np.argsort(-told, kind="stable")[:BEST]]
+            n_climbs = max(4, min(self._n_draws, WORK // (len(self.stages) * len(self.tasks) ** 2)))
+            weights = draws(self.model, np.resize(HEATS, n_climbs), rng)
+            start = Known.of(labels_of(begin), weights)
+            fresh = self._fresh(weights, start, {*told, *known}, max(n, FEW), admits, rng)
+            leaders = [told[i] for i in start.best(LEADERS, len(told))]
             return chosen(self.model, fresh, leaders, n, cost, rng) if fresh else []
 
     def _begin(self, starts: Sequence[Topology]) -> list[Topology]:
+        """Topologies told, first; the baselines; the starts."""
         baselines = [Topology.shared(self.tasks, self.stages), Topology.separate(self.tasks, self.stages)]
         return list(dict.fromkeys([*self._trials.topologies, *baselines, *map(self._trials.fits, starts)]))
 
-    def _climbs(self) -> int:
-        """Climbs, fewer where each is long."""
-        work = len(self.stages) * len(self.tasks) ** 2
-        return max(4, min(self._n_draws, 600_000 // work))
-
-    def _pool(
-        self, weights: Sequence[Weights], begin: Labels, worth: Array, taken: set[Topology], rng: np.random.Generator
-    ) -> Labels:
-        """Untried topologies of the climbs, those around, and those around the best known; the most promising first.
-
-        Args:
-            weights: Drawn, one for each climb.
-            begin: Known topologies, shape ``(N, S, T)``.
-            worth: Of them under each draw.
-            taken: Topologies to leave out.
-            rng: Of the climbs.
-        """
-        chance = rng.integers(len(begin), size=len(weights))
-        first = np.where(np.arange(len(weights)) % 4 == 3, chance, worth.argmax(axis=1))
-        climbed = climb(weights, begin[first], rng)
-        best = canonical(begin[np.argsort(-worth.mean(axis=0), kind="stable")[:BEST]])
-        around = [
-            near
-            for i, centre in enumerate([*climbed, *best])
-            for near in neighbours(centre, weights[i % len(weights)].pair, rng, AROUND)
-        ]
-        old = {labels.tobytes() for labels in (canonical(labels_of(list(taken))) if taken else [])}
-        found = np.unique(canonical(np.stack([*climbed, *begin, *around])), axis=0)
-        found = found[[labels.tobytes() not in old for labels in found]]
-        if not len(found):
-            return found
-        looks = look(self.model, found)
-        mean, deviation = mixed(self.model.weights, [k.total for k in looks], [k.total_variance for k in looks])
-        return np.asarray(found[np.argsort(-(mean + deviation), kind="stable")])
-
-    def _admitted(self, pool: Labels, admits: Callable[[Topology], bool]) -> list[Topology]:
-        admitted = (topology for labels in pool if admits(topology := self._topology(labels)))
-        return list(itertools.islice(admitted, POOL))
-
-    def _within(
+    def _fresh(
         self,
         weights: Sequence[Weights],
-        begin: Sequence[Topology],
+        start: Known,
+        taken: set[Topology],
+        least: int,
         admits: Callable[[Topology], bool],
         rng: np.random.Generator,
     ) -> list[Topology]:
-        """Topologies of climbs by small steps that stay with those admitted."""
-        inside = labels_of([t for t in begin if admits(t)] or begin)
-        found = []
-        for w in weights:
-            start = inside[w.values(inside).argmax()]
-            found += climb_within(w, start, lambda labels: admits(self._topology(labels)), rng)
-        return [self._topology(labels) for labels in found]
+        """Admitted topologies that are not taken, at most ``POOL``; where ``least`` are not found, by a closer look."""
+        asked: dict[bytes, bool] = {}
 
-    def _topology(self, labels: Labels) -> Topology:
-        return Topology(tasks=self.tasks, stages=self.stages, matrix=tuple(canonical_labels(row) for row in labels))
+        def admitted(labels: Labels) -> bool:
+            key = labels.tobytes()
+            if key not in asked:
+                asked[key] = admits(topology_of(self.tasks, self.stages, labels))
+            return asked[key]
+
+        old = canonical(labels_of(list(taken))) if taken else start.labels[:0]
+        found = list(itertools.islice(filter(admitted, pool(self.model, weights, start, old, rng)), POOL))
+        if len(found) < least:
+            found += pool_within(weights, start.labels, admitted, rng)
+        topologies = dict.fromkeys(topology_of(self.tasks, self.stages, labels) for labels in found)
+        return [topology for topology in topologies if topology not in taken]
 
 
 def _by_stage(affinity: Affinity | None, tasks: Sequence[str], stages: Sequence[str]) -> Array | None:

@@ -6,8 +6,9 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from taskgroup.active.companions_evidence import Array, Labels
-from taskgroup.active.companions_model import Member, Model, Variances
+from taskgroup.active.companions_model import Member, Model
 from taskgroup.active.companions_parts import between, same_copy
+from taskgroup.active.companions_prior import Variances
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,7 @@ def _divided(labels: Labels, power: float) -> tuple[Array, Array]:
 def _rest(model: Model, v: Variances) -> Array:
     """Root of the covariance of what a draw does not hold: crowds, the reference's luck, noise; ``(T, n, n)``."""
     labels, runs = model.seen.labels, model.seen.runs
-    parts = between(labels, labels)
-    crowd = v.pairs * (v.crowd * parts.crowd + v.exact * parts.exact)
+    crowd = v.pairs * v.crowd * between(labels, labels).crowd
     return np.asarray(np.linalg.cholesky(crowd + v.level + np.diag(1.0 / runs)))
 
 

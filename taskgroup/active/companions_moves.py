@@ -1,9 +1,13 @@
 """Topologies that differ little from a given one."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from taskgroup.active.companions_evidence import Array, Labels
+from taskgroup.core.grouping import canonical_labels
+from taskgroup.core.topology import Topology
 
 ITERATIONS = 5
 """Of the bipartition."""
@@ -12,6 +16,11 @@ ITERATIONS = 5
 def canonical(labels: Labels) -> Labels:
     """Copies named by their first task, so that equal topologies are equal; shape ``(..., T)``."""
     return np.asarray((labels[..., :, None] == labels[..., None, :]).argmax(axis=-1))
+
+
+def topology_of(tasks: Sequence[str], stages: Sequence[str], labels: Labels) -> Topology:
+    """The topology with these labels, shape ``(S, T)``."""
+    return Topology(tasks=tuple(tasks), stages=tuple(stages), matrix=tuple(canonical_labels(row) for row in labels))
 
 
 def neighbours(named: Labels, pair: Array, rng: np.random.Generator, n: int) -> list[Labels]:

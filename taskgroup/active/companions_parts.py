@@ -20,13 +20,11 @@ class Parts:
     Attributes:
         pairs: By power g, ``|A ∩ B| / (|A| |B|)^g``: every companion has an effect of its own.
         crowd: ``|A ∩ B|² / (|A| |B|)``: so has every pair of companions.
-        exact: 1 where ``A = B``, not empty: so has every set of companions.
         profile: 1 where the task has companions in both.
     """
 
     pairs: dict[float, Array]
     crowd: Array
-    exact: Array
     profile: Array
 
 
@@ -50,8 +48,7 @@ def between(a: Labels, b: Labels) -> Parts:
         common = (same_copy(a[:, s]) @ same_copy(b[:, s]).swapaxes(1, 2)).astype(np.float64)
         sizes = companions(a[:, s]).T[:, :, None] * companions(b[:, s]).T[:, None, :].astype(np.float64)
         both = np.maximum(sizes, 1.0)
-        crowd = common**2 / both
-        stage = [*(common / both**g for g in POWERS), crowd, (crowd > 1 - 1e-9).astype(float), np.minimum(sizes, 1.0)]
+        stage = [*(common / both**power for power in POWERS), common**2 / both, np.minimum(sizes, 1.0)]
         sums = [x + y / n_stages for x, y in zip(sums or [np.zeros_like(common)] * len(stage), stage, strict=True)]
     return Parts(dict(zip(POWERS, sums, strict=False)), *sums[len(POWERS) :])
 
@@ -61,8 +58,7 @@ def within(a: Labels) -> Parts:
     k = companions(a).transpose(2, 0, 1).astype(np.float64)
     some = (k > 0).astype(np.float64)
     pairs = {power: (some * np.maximum(k, 1.0) ** (1 - 2 * power)).mean(axis=-1) for power in POWERS}
-    each = some.mean(axis=-1)
-    return Parts(pairs, each, each, each)
+    return Parts(pairs, some.mean(axis=-1), some.mean(axis=-1))
 
 
 def columns(labels: Labels, power: float, affinity: Array | None) -> Array:

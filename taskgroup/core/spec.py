@@ -140,7 +140,7 @@ class Recipe(Sparse):
     @property
     def words(self) -> str:
         """For people: ``learning rate x 2, pcgrad``; empty where nothing is said."""
-        parts = [f"learning rate × {self.lr_scale:g}"] * (self.lr_scale != 1)
+        parts = [f"learning rate x {self.lr_scale:g}"] * (self.lr_scale != 1)
         return ", ".join(parts + [self.weighting] * (self.weighting != "equal"))
 
 

@@ -216,7 +216,7 @@ class LimitsConfig(Sparse):
         return value
 
 
-class ConfirmConfig(Frozen):
+class ConfirmConfig(Sparse):
     """The confirmation.
 
     Attributes:
@@ -225,13 +225,18 @@ class ConfirmConfig(Frozen):
         steps: Length of the trainings; by default ``train.steps``.
         level: Coverage of the intervals.
         cheapest_by: What decides among candidates that are not distinguishable from the best.
+        together: Whether all seeds of a candidate are trained as one batched network: ``auto`` where that is faster,
+            by shapes and kinds of layers, whatever the number of workers; or ``never``.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"together"})
 
     seeds: int = Field(default=5, ge=2)
     finalists: int = Field(default=3, ge=1)
     steps: int | None = Field(default=None, ge=1)
     level: float = Field(default=0.9, gt=0.5, lt=1)
     cheapest_by: Literal["macs", "params"] = "macs"
+    together: Literal["auto", "never"] = "auto"
 
 
 class ExportConfig(Frozen):

@@ -25,10 +25,12 @@ from taskgroup.pipeline.costs import Costs
 from taskgroup.pipeline.crew import Crew
 from taskgroup.pipeline.desk import FOLDER, Desk
 from taskgroup.pipeline.folder import Folder
+from taskgroup.pipeline.forking import JOINT, SearchTrials, search_trials
 from taskgroup.pipeline.measuring import MIN_CHECKS, averaged, read_looks, summary
 from taskgroup.pipeline.prepared import Prepared
 from taskgroup.pipeline.progress import Progress
 from taskgroup.pipeline.sights import measure_missing
+from taskgroup.pipeline.together import confirm_all, grouped
 from taskgroup.pipeline.wanted import wanted_measures
 from taskgroup.search.adapters import AdapterChoice
 from taskgroup.search.budget import Budget
@@ -47,7 +49,7 @@ from taskgroup.search.helping import helper_pairs
 from taskgroup.search.limits import Limits
 from taskgroup.search.notes import SEPARATE, SHARED
 from taskgroup.search.planner import Planner
-from taskgroup.search.select import complete_rows, finalists
+from taskgroup.search.select import finalists
 from taskgroup.search.space import Space
 from taskgroup.search.storage import Storage
 from taskgroup.search.study import Search
@@ -114,18 +116,7 @@ def measure(job: Job) -> Affinity:
     if sees in ("runs", "file"):
         return _ready_made(job)
     train = job.train(config.steps)
-    specs = [
-        TrialSpec(
-            job=job.config.name,
-            data=job.prepared.key,
-            step="measure",
-            architecture=job.baseline(SEPARATE if sees == "features" else SHARED),
-            seed=job.seed("measure", k),
-            train=train.model_copy(update={"n_checks": max(train.n_checks, MIN_CHECKS)}),
-            measure={"sees": sees, **config.model_dump(include={"affinity", "every", "overhead", "stop", "min_looks"})},
-        )
-        for k in range(config.seeds)
-    ]
+    specs = [_measure_spec(job, k) for k in range(config.seeds)]
     results = _run(job, "measure", specs)
     looks = [read_looks(job.folder, spec, result) for spec, result in zip(specs, results, strict=True)]
     tasks, rows = job.prepared.tasks.names, job.prepared.rows("train")
@@ -139,6 +130,23 @@ def measure(job: Job) -> Affinity:
     job.folder.write_affinity(affinity)
     job.progress.end(summary(affinity, looks))
     return affinity
+
+
+def _measure_spec(job: Job, k: int) -> TrialSpec:
+    """Of the ``k``-th seed; that of the first keeps its weights where search may start from them."""
+    config = job.config.measure
+    sees, train = MEASURES[config.affinity["method"]].sees, job.train(config.steps)
+    options = config.model_dump(include={"affinity", "every", "overhead", "stop", "min_looks"})
+    keep = {"keep": True} if k == 0 and job.config.search.fork != "off" and sees in JOINT else {}
+    return TrialSpec(
+        job=job.config.name,
+        data=job.prepared.key,
+        step="measure",
+        architecture=job.baseline(SEPARATE if sees == "features" else SHARED),
+        seed=job.seed("measure", k),
+        train=train.model_copy(update={"n_checks": max(train.n_checks, MIN_CHECKS)}),
+        measure={"sees": sees, **options, **keep},
+    )
 
 
 def _ready_made(job: Job) -> Affinity:
@@ -172,10 +180,12 @@ def make_proposals(job: Job, affinity: Affinity) -> Proposals:
 
 def search(job: Job, affinity: Affinity, proposals: Proposals) -> tuple[TrialRow, ...]:
     """Search branch points, adapters, heads and recipes; gives the trials table."""
-    study = make_search(job, affinity, proposals)
+    joint = MEASURES[job.config.measure.affinity["method"]].sees in JOINT
+    trials = search_trials(job, _measure_spec(job, 0).key if joint else None)
+    study = make_search(job, affinity, proposals, trials.train.steps)
     job.progress.begin("search", job.config.search.trials)
     try:
-        _train_candidates(job, study)
+        _train_candidates(job, study, trials)
     except KeyboardInterrupt:
         study.put_back()
         raise
@@ -186,20 +196,12 @@ def search(job: Job, affinity: Affinity, proposals: Proposals) -> tuple[TrialRow
     return tuple(rows)
 
 
-def _train_candidates(job: Job, study: Search) -> None:
+def _train_candidates(job: Job, study: Search, trials: SearchTrials) -> None:
     """Ask, train and tell until there is nothing left to ask."""
     asked: dict[str, list[int]] = {}  # with one task both baselines are the same trial
     while True:
         while job.crew.has_room and (candidate := study.ask(job.crew.n_running)) is not None:
-            spec = TrialSpec(
-                job=job.config.name,
-                data=job.prepared.key,
-                step="search",
-                architecture=candidate.candidate.architecture,
-                seed=job.seed("search"),
-                train=applied(candidate.candidate.recipe, job.train(job.config.search.steps)),
-                bars=candidate.bars,
-            )
+            spec = trials.spec(candidate.candidate, candidate.bars)
             asked.setdefault(spec.key, []).append(candidate.number)
             job.crew.start(spec)
         if not job.crew.n_running:
@@ -208,16 +210,14 @@ def _train_candidates(job: Job, study: Search) -> None:
         if result.state == "failed":
             job.progress.say(f"search trial {asked[result.key][0]} failed: {result.message}")
         study.tell(asked[result.key].pop(0), result)
-        best = complete_rows(study.rows(), job.limits)
-        job.progress.advance(study.n_spent, best[0].gain if best else None)
+        job.progress.advance(study.n_spent, study.best_gain)
 
 
-def make_search(job: Job, affinity: Affinity, proposals: Proposals) -> Search:
-    """The study with its space, and the planner that opens it."""
+def make_search(job: Job, affinity: Affinity, proposals: Proposals, steps: int) -> Search:
+    """The study with its space, and the planner that opens it; candidates are trained ``steps`` steps."""
     config = job.config.search
     space = search_space(job, affinity, proposals)
     costs = Costs.of(job.prepared, latency=job.config.limits.latency_ratio is not None or "latency" in config.objective)
-    steps = job.train(config.steps).steps
     n_first = config.trials // 2 if config.first is None else config.first
 
     def allow(architecture: Architecture) -> bool:
@@ -289,8 +289,8 @@ def confirm(job: Job, rows: Sequence[TrialRow]) -> Confirmed:
     seeds = [job.seed("confirm", k) for k in range(config.seeds)]
     arms = _arms(job, rows)
     job.progress.begin("confirm", len(arms) * len(seeds))
-    specs = {name: [_confirm_spec(job, row.candidate, s) for s in seeds] for name, row in arms}
-    done = job.crew.all([s for group in specs.values() for s in group], _counting(job))
+    specs = {name: _confirm_specs(job, row.candidate, seeds) for name, row in arms}
+    done = confirm_all(job.crew, [s for group in specs.values() for s in group], _counting(job))
     by_key = {result.key: result for result in done}
     n_steps = job.train(config.steps).steps
     job.charge("confirm", len(seeds) * sum(job.compute.trainings(row.candidate, n_steps) for _, row in arms))
@@ -327,21 +327,25 @@ def _arms(job: Job, rows: Sequence[TrialRow]) -> list[tuple[str, TrialRow]]:
     return arms + [(f"trial {row.number}", row) for row in best]
 
 
-def _confirm_spec(job: Job, candidate: Candidate, seed: int) -> TrialSpec:
-    return TrialSpec(
-        job=job.config.name,
-        data=job.prepared.key,
-        step="confirm",
-        architecture=candidate.architecture,
-        seed=seed,
-        train=applied(candidate.recipe, job.train(job.config.confirm.steps)),
-    )
+def _confirm_specs(job: Job, candidate: Candidate, seeds: Sequence[int]) -> list[TrialSpec]:
+    specs = [
+        TrialSpec(
+            job=job.config.name,
+            data=job.prepared.key,
+            step="confirm",
+            architecture=candidate.architecture,
+            seed=seed,
+            train=applied(candidate.recipe, job.train(job.config.confirm.steps)),
+        )
+        for seed in seeds
+    ]
+    return specs if job.config.confirm.together == "never" else grouped(job.prepared, specs)
 
 
 def _test(job: Job, specs: dict[str, list[TrialSpec]], chosen: str) -> TestErrors:
     """Score the weights that were kept on the test split."""
     scored = {
-        name: [spec.model_copy(update={"step": "test", "weights": spec.key}) for spec in group]
+        name: [spec.model_copy(update={"step": "test", "weights": spec.key, "together": ()}) for spec in group]
         for name, group in specs.items()
     }
     results = _run(job, "test", [spec for group in scored.values() for spec in group])

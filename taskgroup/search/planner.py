@@ -56,7 +56,11 @@ class Planner:
     def propose(self, rows: Sequence[TrialRow], n: int) -> Sequence[Named]:
         """See :class:`~taskgroup.search.proposer.Proposer`; empty where it is the sampler's turn."""
         known = {row.candidate.fingerprint for row in rows}
-        opening = [named for named in self._opening(rows) if named[1].fingerprint not in known]
+        opening = [
+            named
+            for named in self._opening(rows)
+            if named[1].fingerprint not in known and self.admits(named[1].architecture)
+        ]
         if opening:
             return opening[:n]
         n_later = sum(row.origin == "sampler" or row.origin.startswith(("surrogate", "neighbour")) for row in rows)
@@ -74,7 +78,7 @@ class Planner:
             dear = self.budget is not None and self.cost(candidate) > DEAR * self.budget
             start = best.get(SHARED, 1.0) if dear else None
             for scale in _next_scales(self.space.scales, rated, start):
-                yield _at(f"{name}, learning rate × {scale:g}", candidate, scale)
+                yield _at(f"{name}, learning rate x {scale:g}", candidate, scale)
             best[name] = max(rated, key=lambda s: rated[s]) if rated else 1.0
         for origin, candidate in self.first:
             yield _at(origin, candidate, self._scale_for(candidate, best))
@@ -97,7 +101,7 @@ class Planner:
         taught = Companions(self.space.tasks, self.space.stages, self.affinity, seed=self.seed)
         for topology, row in _best_of_each(done).items():
             taught.tell(topology, row.errors, reference)
-        known = {topology for topology in _best_of_each(done)}
+        known = set(_best_of_each(done))
         found = taught.propose(
             n,
             admits=lambda topology: self.admits(self.space.plain(topology).architecture),
@@ -115,7 +119,7 @@ class Planner:
     def _changed(self, candidate: Candidate) -> Iterator[Named]:
         architecture, scales, heads = candidate.architecture, self.space.scales, self.space.heads
         for scale in _beside(scales, candidate.recipe.lr_scale):
-            yield _at(f"learning rate × {scale:g}", candidate, scale)
+            yield _at(f"learning rate x {scale:g}", candidate, scale)
         for size in _beside(heads, architecture.head_size):
             network = architecture.model_copy(update={"head_size": size})
             yield f"heads of {size}", candidate.model_copy(update={"architecture": network})

@@ -21,6 +21,8 @@ BASE: dict[str, Any] = {
     "measure": None,
     "bars": (Bar(step=100, gain=0.1, reference={"digit": 0.2}),),
     "weights": None,
+    "together": (),
+    "fork": None,
 }
 OTHER: dict[str, Any] = {
     "job": "digits2",
@@ -32,6 +34,8 @@ OTHER: dict[str, Any] = {
     "measure": {"method": "lookahead"},
     "bars": (Bar(step=100, gain=0.1, reference={"digit": 0.20001}),),
     "weights": "k",
+    "together": (1, 2),
+    "fork": "k",
 }
 
 
@@ -42,6 +46,15 @@ def test_every_field_of_the_spec_and_of_training_is_tried_below() -> None:
 @pytest.mark.parametrize("field", sorted(OTHER))
 def test_key_changes_with_each_field(field: str) -> None:
     assert TrialSpec(**BASE | {field: OTHER[field]}).key != TrialSpec(**BASE).key
+
+
+def test_keys_of_specs_that_name_no_group_and_no_fork_are_as_they_were() -> None:
+    assert {"together", "fork"}.isdisjoint(TrialSpec(**BASE).model_dump(mode="json"))
+
+
+def test_a_trial_is_a_member_of_its_own_group() -> None:
+    with pytest.raises(ValidationError, match=r"together should hold the trial's own seed 1, found \[2, 3\]"):
+        TrialSpec(**BASE | {"together": (2, 3)})
 
 
 @pytest.mark.parametrize("field", sorted(TrainOptions.model_fields))

@@ -112,7 +112,7 @@ def test_channels_last_keep_their_pixels() -> None:
 
 def test_columns_with_gaps_and_wild_values(tmp_path: Path) -> None:
     wild = numbers(4)
-    wild[0, 0], wild[1, 1], wild[2, 2] = 1e30, NAN, np.inf
+    wild[3, 0], wild[1, 1], wild[2, 2] = 1e30, NAN, np.inf  # row 3 is not in training
     wild[SPLIT == TRAIN, 3] = NAN
     save(tmp_path, X=None, X_desc=wild)
     problem = loaded(tmp_path)

@@ -47,17 +47,19 @@ class Arm:
         name: In rows and tables.
         about: What it is, for the table's readers.
         choose: Comes to it.
-        part: The part of the flow that is left out, for ablations.
+        part: The part of the flow that is left out, or added where it is off by default, for ablations.
+        added: Which of both.
     """
 
     name: str
     about: str
     choose: Choose
     part: str = ""
+    added: bool = False
 
 
-def _ours(name: str, about: str, changes: Mapping[str, Any] | None = None, part: str = "") -> Arm:
-    return Arm(name, about, partial(flow, name=name, changes=changes or {}), part)
+def _ours(name: str, about: str, changes: Mapping[str, Any] | None = None, part: str = "", added: bool = False) -> Arm:
+    return Arm(name, about, partial(flow, name=name, changes=changes or {}), part, added)
 
 
 NO_LOOKAHEAD: dict[str, Any] = {"measure.affinity": {"method": "uninformed"}}
@@ -70,17 +72,40 @@ ARMS = (
     Arm("TAG", "exact lookahead affinity, groups by its selection, a network for each group", tag),
     Arm("HOA", "all pairs trained, groups by the mean over their pairs, a network for each group", hoa_arm),
     Arm("RSA branching", "branched by the similarity of the representations of networks trained alone", rsa_branching),
-    _ours("random topologies", "random points of the same space, same confirm", {**NO_PROPOSALS, "search.sampler": "random"}),
+    _ours(
+        "random topologies",
+        "random points of the same space, same confirm",
+        {**NO_PROPOSALS, "search.sampler": "random"},
+    ),
     _ours("Optuna without lookahead", "TPE on the same space, no proposals, no surrogate", NO_PROPOSALS),
-    Arm("PCGrad", "all-shared, conflicting gradients projected, learning rate tuned", partial(surgery, weighting="pcgrad")),
-    Arm("UPGrad", "all-shared, gradients projected onto the dual cone, learning rate tuned", partial(surgery, weighting="upgrad")),
+    Arm(
+        "PCGrad",
+        "all-shared, conflicting gradients projected, learning rate tuned",
+        partial(surgery, weighting="pcgrad"),
+    ),
+    Arm(
+        "UPGrad",
+        "all-shared, gradients projected onto the dual cone, learning rate tuned",
+        partial(surgery, weighting="upgrad"),
+    ),
 )
 """Ours comes first: what it used is the budget of the others."""
 
 ABLATIONS = (
     _ours("taskgroup without lookahead", "random numbers for an affinity", NO_LOOKAHEAD, "lookahead"),
     _ours("taskgroup without profile", "one affinity for all stages", {"measure.profile": False}, "per-stage profile"),
-    _ours("taskgroup without surrogate", "what trials teach is left to the sampler", {"search.surrogate": False}, "surrogate"),
+    _ours(
+        "taskgroup without surrogate",
+        "what trials teach is left to the sampler",
+        {"search.surrogate": False},
+        "surrogate",
+    ),
     _ours("taskgroup without adapters", "branching alone", {"search.adapters": {"sizes": [0]}}, "adapters"),
-    _ours("taskgroup without forking", "every candidate from scratch", {"search.fork": "off"}, "forking"),
+    _ours(
+        "taskgroup with forking",
+        "from the lookahead's weights where it keeps the order",
+        {"search.fork": "auto"},
+        "forking",
+        True,
+    ),
 )

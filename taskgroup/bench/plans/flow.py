@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from taskgroup.bench.plans.lab import Account, Lab
+from taskgroup.bench.plans.lab import JOB, Account, Lab
 from taskgroup.bench.plans.tuning import SCALES
 from taskgroup.core.recipe import Candidate
 from taskgroup.pipeline.config import Config
@@ -25,12 +25,12 @@ def flow(lab: Lab, account: Account, *, name: str, changes: Mapping[str, Any]) -
         name: Of the arm, and of the job's folder.
         changes: ``section.key`` → value.
     """
-    title = name.replace(" ", "-")
-    data = config_for(lab, title)
+    data = config_for(lab)
     for path, value in changes.items():
         section, _, key = path.partition(".")
         data[section] = {**data.get(section, {}), key: value}
-    folder = lab.prepared.folder.path / "jobs" / title
+    folder = lab.prepared.folder.path / "jobs" / name.replace(" ", "-")
+    share_trials(lab, folder)
     record = run_job(
         Config.model_validate(data), folder, workers=1, progress=Silent(), base=Path(), problem=lab.problem, inline=True
     )
@@ -40,17 +40,24 @@ def flow(lab: Lab, account: Account, *, name: str, changes: Mapping[str, Any]) -
     return Candidate(architecture=record.spec.architecture, recipe=record.spec.recipe)
 
 
-def config_for(lab: Lab, name: str) -> dict[str, Any]:
+def share_trials(lab: Lab, folder: Path) -> None:
+    """Equal trainings of several jobs and of the lab are done once; each job counts them as its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "trials").exists():
+        (folder / "trials").symlink_to(lab.prepared.folder.trials.resolve())
+
+
+def config_for(lab: Lab) -> dict[str, Any]:
     """The config of a set: the same for all but for the length of the trainings, which is the lab's."""
     return {
-        "name": name,
+        "name": JOB,
         "train": lab.train.model_dump(mode="json"),
         "heads": {"size": lab.heads},
         "measure": {"seeds": 1},
         "search": {
             "trials": 200,
             "trainings": FREE + 1.5 * lab.cost(lab.separate),
-            "prune": True,
+            "prune": False,  # so that equal trainings are the same in all jobs
             "lr_scales": list(SCALES),
             "head_sizes": [0, 32],
             "adapters": {"kind": "bottleneck", "sizes": [0, 4, 16]},

@@ -120,7 +120,7 @@ def _pair_values(tasks: Group, rows: Sequence[dict[str, float]]) -> Array:
                 if source != target:
                     errors[at[source], at[target]] = row[target]
     known = np.nanmean(np.where(np.isnan(errors).all(axis=0), 0.0, errors), axis=0)
-    return np.nan_to_num(known - errors)
+    return np.asarray(np.nan_to_num(known - errors))
 
 
 def _covers(lab: Lab, scores: GroupScores, scale: float) -> Iterator[Candidate]:

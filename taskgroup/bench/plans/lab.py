@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taskgroup.core.gain import mean_gain
 from taskgroup.core.affinity import Affinity
+from taskgroup.core.gain import mean_gain
 from taskgroup.core.recipe import Candidate, Recipe, applied
 from taskgroup.core.seeds import derive_seed
 from taskgroup.core.spec import Architecture
@@ -23,8 +23,12 @@ from taskgroup.pipeline.config import MeasureConfig
 from taskgroup.pipeline.folder import Folder
 from taskgroup.pipeline.measuring import MIN_CHECKS, averaged, read_looks
 from taskgroup.pipeline.prepared import Prepared, load_prepared, prepare
+from taskgroup.pipeline.together import grouped
 from taskgroup.pipeline.work import run_trial
 from taskgroup.problems.problem import Problem
+
+JOB = "plans"
+"""Name of all jobs, so that equal trainings are the same trial."""
 
 Array = NDArray[np.float64]
 
@@ -103,15 +107,16 @@ class Lab:
     def errors(self, candidate: Candidate, k: int, account: Account, *, steps: int | None = None) -> dict[str, float]:
         """Validation errors of a training under the ``k``-th seed of the search; charged to ``account``."""
         account.spent += self.cost(candidate, steps)
-        return self._trained(candidate, derive_seed(self.seed, "arms", k), "search", steps).errors
+        # the first seed is that of the search of a job, which trains much the same
+        seed = derive_seed(self.seed, "arms", k) if k else derive_seed(self.seed, "search")
+        return self._trained(candidate, seed, "search", steps).errors
 
     def tested(self, candidate: Candidate, n_seeds: int) -> Array:
         """Test errors of trainings under fresh seeds, the same for all arms; shape ``(n_seeds, n_tasks)``."""
-        found = []
-        for k in range(n_seeds):
-            spec = self._spec(candidate, derive_seed(self.seed, "final", k), "confirm", None)
+        seeds, found = [derive_seed(self.seed, "final", k) for k in range(n_seeds)], []
+        for spec in grouped(self.prepared, [self._spec(candidate, seed, "confirm", None) for seed in seeds]):
             self._done(spec)
-            scored = self._done(spec.model_copy(update={"step": "test", "weights": spec.key}))
+            scored = self._done(spec.model_copy(update={"step": "test", "weights": spec.key, "together": ()}))
             found.append([scored.errors[task] for task in self.tasks])
         return np.array(found)
 
@@ -144,7 +149,7 @@ class Lab:
     def _spec(self, candidate: Candidate, seed: int, step: Step, steps: int | None) -> TrialSpec:
         train = applied(candidate.recipe, self.train)
         return TrialSpec(
-            job="bench plans",
+            job=JOB,
             data=self.prepared.key,
             step=step,
             architecture=candidate.architecture,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import mean
 
 from taskgroup.bench.frame import Row
-from taskgroup.bench.plans.arms import ABLATIONS, ARMS, OURS, SEPARATE, SHARED
+from taskgroup.bench.plans.arms import ABLATIONS, ARMS, OURS, SEPARATE, SHARED, Arm
 from taskgroup.bench.plans.pooling import advantage, pooled
 from taskgroup.core.gain import Interval
 
@@ -15,11 +15,13 @@ def tables(rows: Sequence[Row]) -> dict[str, list[Row]]:
     sets = list(dict.fromkeys(row["dataset"] for row in done))
     found: dict[str, list[Row]] = {}
     if done:
-        found["The plan against both baselines"] = [_verdict(done, name) for name in sets]
+        whole = [name for name in sets if all(_has(done, arm, name) for arm in (OURS, SHARED, SEPARATE))]
+        if whole:
+            found["The plan against both baselines"] = [_verdict(done, name) for name in whole]
         found["All sets together"] = [_over_sets(done, sets, arm.name) for arm in ARMS if _has(done, arm.name)]
         ablated = [arm for arm in ABLATIONS if _has(done, arm.name)]
         if ablated:
-            found["What each part is worth"] = [_part(done, sets, arm.name, arm.part) for arm in ablated]
+            found["What each part is worth"] = [_part(done, sets, arm) for arm in ablated]
         for name in sets:
             known = [arm.name for arm in (*ARMS, *ABLATIONS) if _has(done, arm.name, name)]
             found[f"{name}: pooled over the seeds"] = [_pooled_row(done, name, arm) for arm in known]
@@ -40,8 +42,6 @@ def _of(rows: Sequence[Row], name: str, arm: str) -> list[Row]:
 
 def _verdict(rows: Sequence[Row], name: str) -> Row:
     ours = _of(rows, name, OURS)
-    if not ours:
-        return {"set": name, "tasks": "", "gain": "", "against all-shared": "", "against the best of both": "", "": ""}
     against = {arm: advantage(ours, _of(rows, name, arm)) for arm in (SHARED, SEPARATE)}
     better = max((SHARED, SEPARATE), key=lambda arm: pooled(_of(rows, name, arm)).mean)
     return {
@@ -82,28 +82,35 @@ def _over_sets(rows: Sequence[Row], sets: Sequence[str], arm: str) -> Row:
     }
 
 
-def _part(rows: Sequence[Row], sets: Sequence[str], arm: str, part: str) -> Row:
-    both = [name for name in sets if _of(rows, name, arm) and _of(rows, name, OURS)]
-    worth = {name: advantage(_of(rows, name, OURS), _of(rows, name, arm)) for name in both}
-    changed = sum(
-        any(a["runs"] != b["runs"] for a, b in zip(_of(rows, name, OURS), _of(rows, name, arm), strict=False))
-        for name in both
-    )
+def _part(rows: Sequence[Row], sets: Sequence[str], arm: Arm) -> Row:
+    both = [name for name in sets if _of(rows, name, arm.name) and _of(rows, name, OURS)]
+    worth = {name: _worth(_of(rows, name, OURS), _of(rows, name, arm.name), arm) for name in both}
+    changed = [name for name in both if _runs(rows, name, OURS, arm) != _runs(rows, name, arm.name, arm)]
     return {
-        "part": part,
+        "part": arm.part + (" (off by default)" if arm.added else ""),
         "sets": len(both),
         "worth, mean gain": f"{100 * mean(i.mean for i in worth.values()):+.1f} %",
         "better with it on": sum(i.above_zero for i in worth.values()),
         "worse with it on": sum(i.below_zero for i in worth.values()),
-        "another plan on": changed,
-        "least": _extreme(worth, min),
-        "most": _extreme(worth, max),
+        "another plan on": len(changed),
+        "least": _named(worth, min(worth, key=lambda name: worth[name].mean)),
+        "most": _named(worth, max(worth, key=lambda name: worth[name].mean)),
     }
 
 
-def _extreme(worth: dict[str, Interval], which: object) -> str:
-    pick = min if which is min else max
-    name = pick(worth, key=lambda key: worth[key].mean)
+def _worth(ours: Sequence[Row], others: Sequence[Row], arm: Arm) -> Interval:
+    """Gain with the part less gain without it, on the seeds that have both."""
+    seeds = {row["seed"] for row in others}
+    same = [row for row in ours if row["seed"] in seeds]
+    return advantage(others, same) if arm.added else advantage(same, others)
+
+
+def _runs(rows: Sequence[Row], name: str, which: str, arm: Arm) -> list[list[float]]:
+    seeds = {row["seed"] for row in _of(rows, name, arm.name)}
+    return [row["runs"] for row in _of(rows, name, which) if row["seed"] in seeds]
+
+
+def _named(worth: dict[str, Interval], name: str) -> str:
     return f"{name} {worth[name].percent()}"
 
 
