@@ -168,20 +168,22 @@ class Companions:
         rng: np.random.Generator,
     ) -> list[Topology]:
         """Admitted topologies that are not taken, at most ``POOL``; where ``least`` are not found, by a closer look."""
-        asked: dict[bytes, bool] = {}
+        asked: dict[bytes, Topology | None] = {}
 
-        def admitted(labels: Labels) -> bool:
+        def admitted(labels: Labels) -> Topology | None:
             key = labels.tobytes()
             if key not in asked:
-                asked[key] = admits(topology_of(self.tasks, self.stages, labels))
+                topology = topology_of(self.tasks, self.stages, labels)
+                asked[key] = topology if admits(topology) else None
             return asked[key]
 
         old = canonical(labels_of(list(taken))) if taken else start.labels[:0]
-        found = list(itertools.islice(filter(admitted, pool(self.model, weights, start, old, rng)), POOL))
+        candidates = filter(None, map(admitted, pool(self.model, weights, start, old, rng)))
+        found = list(itertools.islice(candidates, POOL))
         if len(found) < least:
-            found += pool_within(weights, start.labels, admitted, rng)
-        topologies = dict.fromkeys(topology_of(self.tasks, self.stages, labels) for labels in found)
-        return [topology for topology in topologies if topology not in taken]
+            within = pool_within(weights, start.labels, lambda labels: admitted(labels) is not None, rng)
+            found += filter(None, map(admitted, within))
+        return [topology for topology in dict.fromkeys(found) if topology not in taken]
 
 
 def _by_stage(affinity: Affinity | None, tasks: Sequence[str], stages: Sequence[str]) -> Array | None:

@@ -3,7 +3,7 @@
 from dataclasses import fields
 from pathlib import Path
 
-from taskgroup.bench.frame import Benchmark, Places, run_cells, write_tables
+from taskgroup.bench.frame import Benchmark, Places, Row, run_cells, write_tables
 from taskgroup.core.table import Table
 from taskgroup.errors import InputError
 from taskgroup.pipeline.progress import Progress
@@ -18,6 +18,7 @@ BENCHMARKS: Table[type[Benchmark]] = Table(
         "grouping": "taskgroup.bench.grouping.benchmark:GroupingBench",
         "lookahead": "taskgroup.bench.lookahead:LookaheadBench",
         "plans": "taskgroup.bench.plans.benchmark:PlansBench",
+        "samplers": "taskgroup.bench.samplers.benchmark:SamplersBench",
     },
 )
 
@@ -33,6 +34,8 @@ def run_benchmark(name: str, *, quick: bool, workers: int, out: Path, places: Pl
         places: Folders of the public data sets and tables, for the benchmarks that use them.
         progress: Is told.
 
+    The tables of a benchmark whose cells run side by side are written after each of them.
+
     Returns:
         Path of the Markdown file.
 
@@ -43,13 +46,17 @@ def run_benchmark(name: str, *, quick: bool, workers: int, out: Path, places: Pl
         raise InputError(BENCHMARKS.unknown(name))
     benchmark = BENCHMARKS[name]()
     title = f"{name}-quick" if quick else name
-    rows = run_cells(benchmark, title, quick=quick, workers=workers, out=out, places=places, progress=progress)
     elsewhere = "".join(f" --{at.name} {getattr(places, at.name)}" for at in fields(Places) if _moved(places, at.name))
     command = f"taskgroup bench {name}{' --quick' if quick else ''} --workers {workers}{elsewhere}"
-    path = write_tables(benchmark, title, rows, command, out)
-    if hasattr(benchmark, "draw"):
-        benchmark.draw(rows, out / f"{title}.png")
-    return path
+
+    def write(rows: list[Row], part: str = "") -> Path:
+        if hasattr(benchmark, "draw"):
+            benchmark.draw(rows, out / f"{title}.png")
+        return write_tables(benchmark, title, rows, command, out, part)
+
+    return write(
+        run_cells(benchmark, title, quick=quick, workers=workers, out=out, places=places, progress=progress, told=write)
+    )
 
 
 def _moved(places: Places, name: str) -> bool:

@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -58,22 +58,43 @@ class Benchmark(Protocol):
         ...
 
 
+Told = Callable[[list[Row], str], object]
+"""Is given the rows so far, and which of how many cells they are; empty where they are all."""
+
+
 def run_cells(
-    benchmark: Benchmark, title: str, *, quick: bool, workers: int, out: Path, places: Places, progress: Progress
+    benchmark: Benchmark,
+    title: str,
+    *,
+    quick: bool,
+    workers: int,
+    out: Path,
+    places: Places,
+    progress: Progress,
+    told: Told = lambda rows, part: None,
 ) -> list[Row]:
     """Rows of every cell; cells that an earlier run finished are read from disk.
 
-    Cells of a benchmark that is ``parallel`` run side by side, one process each.
+    Cells of a benchmark that is ``parallel`` run side by side, one process each; ``told`` is called after each.
     """
     cells = {cell: out / ".work" / title / cell for cell in benchmark.cells(quick, places)}
     waiting = [cell for cell, folder in cells.items() if not (folder / ROWS).exists()]
     if getattr(benchmark, "parallel", False) and workers > 1:
-        _side_by_side(benchmark, title, {c: cells[c] for c in waiting}, workers, quick, places, progress)
+
+        def ended() -> None:
+            done = [folder for folder in cells.values() if (folder / ROWS).exists()]
+            told(_rows(done), f"{len(done)} of {len(cells)}" if len(done) < len(cells) else "")
+
+        _side_by_side(benchmark, title, {c: cells[c] for c in waiting}, workers, quick, places, progress, ended)
     else:
         for cell in waiting:
             progress.say(f"{title}: {cell}")
             _run_cell(benchmark, cell, cells[cell], workers, quick, places, progress)
-    return [row for folder in cells.values() for row in json.loads((folder / ROWS).read_text(encoding="utf-8"))]
+    return _rows(list(cells.values()))
+
+
+def _rows(folders: Sequence[Path]) -> list[Row]:
+    return [row for folder in folders for row in json.loads((folder / ROWS).read_text(encoding="utf-8"))]
 
 
 def _run_cell(
@@ -92,6 +113,7 @@ def _side_by_side(
     quick: bool,
     places: Places,
     progress: Progress,
+    ended: Callable[[], None],
 ) -> None:
     """Run cells in processes of their own; one that ends badly costs its own cell alone.
 
@@ -114,12 +136,15 @@ def _side_by_side(
             code = running.pop(cell).exitcode
             failed += [f"{cell} (exit code {code})"] * (code != 0)
             progress.say(f"{title}: {cell} {'done' if code == 0 else 'failed'}, {len(waiting) + len(running)} to go")
+            ended()
     if failed:
         raise TrialError(f"bench {title}: these cells failed: {', '.join(failed)}; the same command tries them again")
 
 
-def write_tables(benchmark: Benchmark, title: str, rows: Sequence[Row], command: str, out: Path) -> Path:
-    """Write ``TITLE.md`` for people and ``TITLE.json`` for programs."""
+def write_tables(
+    benchmark: Benchmark, title: str, rows: Sequence[Row], command: str, out: Path, part: str = ""
+) -> Path:
+    """Write ``TITLE.md`` for people and ``TITLE.json`` for programs; ``part`` says where it is not whole yet."""
     origin: dict[str, Any] = {
         "command": command,
         "git": _git(),
@@ -127,6 +152,7 @@ def write_tables(benchmark: Benchmark, title: str, rows: Sequence[Row], command:
         "machine": _machine(),
         "date": datetime.now(UTC).date().isoformat(),
         "seeds": _seeds(rows),
+        **({"not_whole": f"{part} cells"} if part else {}),
     }
     write_text(out / f"{title}.json", json.dumps({**origin, "rows": list(rows)}, indent=1) + "\n")
     parts = [f"# {title}", benchmark.about.strip()]
@@ -135,6 +161,7 @@ def write_tables(benchmark: Benchmark, title: str, rows: Sequence[Row], command:
         parts += [f"## {heading}", markdown_table(table)]
     versions = ", ".join(f"{name} {number}" for name, number in origin["versions"].items())
     lines = [f"Command: `{command}`", f"Commit: {origin['git']}", f"Versions: {versions}"]
+    lines += [f"Not whole: {part} cells are done"] * bool(part)
     lines += [f"Machine: {origin['machine']}", f"Seeds: {origin['seeds']}", f"Date: {origin['date']}"]
     parts += ["## Made by", "\n".join(f"- {line}" for line in lines)]
     path = out / f"{title}.md"

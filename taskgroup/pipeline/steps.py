@@ -21,6 +21,7 @@ from taskgroup.groupers.propose import make_groupers, propose
 from taskgroup.measures import MEASURES
 from taskgroup.pipeline.compute import Compute
 from taskgroup.pipeline.config import Config
+from taskgroup.pipeline.confirming import confirm_all
 from taskgroup.pipeline.costs import Costs
 from taskgroup.pipeline.crew import Crew
 from taskgroup.pipeline.desk import FOLDER, Desk
@@ -30,7 +31,7 @@ from taskgroup.pipeline.measuring import MIN_CHECKS, averaged, read_looks, summa
 from taskgroup.pipeline.prepared import Prepared
 from taskgroup.pipeline.progress import Progress
 from taskgroup.pipeline.sights import measure_missing
-from taskgroup.pipeline.together import confirm_all, grouped
+from taskgroup.pipeline.together import grouped
 from taskgroup.pipeline.wanted import wanted_measures
 from taskgroup.search.adapters import AdapterChoice
 from taskgroup.search.budget import Budget

@@ -110,6 +110,26 @@ class Listed:
         return {"topology": self.topologies.index(topology)} if topology in self.topologies else None
 
 
+def every_tree(tasks: Sequence[str]) -> tuple[CandidateTree, ...]:
+    """Each binary tree over the tasks once: 1, 3, 15, 105 for two to five, ``(2 T - 3)!!``; only for few."""
+    n = len(tasks)
+    found: dict[frozenset[frozenset[int]], CandidateTree] = {}
+
+    def grow(
+        parts: dict[int, frozenset[int]], merges: tuple[tuple[int, int], ...], inner: frozenset[frozenset[int]]
+    ) -> None:
+        if len(parts) == 1:
+            tree = MergeTree(tasks=tuple(tasks), merges=merges, heights=tuple(map(float, range(n - 1))))
+            found.setdefault(inner, CandidateTree(source="every tree", tree=tree))
+        for a, b in itertools.combinations(parts, 2):
+            both = parts[a] | parts[b]
+            rest = {k: part for k, part in parts.items() if k not in (a, b)}
+            grow({**rest, n + len(merges): both}, (*merges, (a, b)), inner | {both})
+
+    grow({k: frozenset({k}) for k in range(n)}, (), frozenset())
+    return tuple(found.values())
+
+
 def decoded(encoding: Encoding, params: Mapping[str, Any]) -> Topology:
     """The topology at ``params``.
 

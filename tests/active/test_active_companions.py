@@ -1,7 +1,5 @@
 """The grouping surrogate: its contract, and that it finds good topologies sooner than chance."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from companion_examples import Planted, affinity, names, random_topology
@@ -9,6 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskgroup.active.companions import Companions
+from taskgroup.active.companions_choice import chosen
+from taskgroup.active.companions_draws import draws
+from taskgroup.active.companions_evidence import labels_of
+from taskgroup.active.companions_pool import Known, pool
 from taskgroup.core.grouping import Grouping
 from taskgroup.core.topology import Topology
 from taskgroup.errors import InputError
@@ -51,7 +53,7 @@ def runs() -> list[tuple[Planted, list[Topology], list[Topology], Companions]]:
     for seed in range(10):
         planted = Planted.of(8, 4, 0.05, seed)
         first = first_trials(12, seed)
-        surrogate = told(planted, first, Companions(TASKS, STAGES, planted.affinity, seed=seed))
+        surrogate = told(planted, first, Companions(TASKS, STAGES, planted.affinity, seed=seed, n_draws=8))
         found.append((planted, first, searched(planted, surrogate, 20), surrogate))
     return found
 
@@ -101,7 +103,7 @@ def test_useless_affinity_hurts_little() -> None:
         prior = affinity(np.random.default_rng(seed).normal(size=(5, 8, 8)))
         both = []
         for known in (prior, None):
-            surrogate = told(planted, first_trials(12, seed), Companions(TASKS, STAGES, known, seed=seed))
+            surrogate = told(planted, first_trials(12, seed), Companions(TASKS, STAGES, known, seed=seed, n_draws=8))
             both.append(max(map(planted.gain, searched(planted, surrogate, 10))))
         gains.append(both)
     useless, none = np.mean(gains, axis=0)
@@ -147,14 +149,33 @@ def test_repeated_trials_are_averaged() -> None:
     assert often.model.seen.runs.tolist() == [10]
 
 
-def test_the_cheaper_of_two_alike() -> None:
-    shared = Topology.shared(TASKS, STAGES)
-    surrogate = Companions(TASKS, STAGES)
-    surrogate.tell(shared, dict.fromkeys(TASKS, 0.98), ONES)
-    n_modules: Callable[[Topology], float] = lambda topology: len(topology.modules())  # noqa: E731
-    plain, cheap = surrogate.propose(8), surrogate.propose(8, cost=n_modules)
-    assert sum(n_modules(t) for t, _ in cheap[:4]) <= sum(n_modules(t) for t, _ in plain[:4])
-    assert surrogate.propose(8, cost=lambda topology: 1.0) != []
+@pytest.mark.parametrize("cheap", [0, 1])
+def test_the_cheaper_of_two_alike(cheap: int) -> None:
+    """Two topologies that are the same but for the names of two tasks, of which nothing is known."""
+    alike = [branched_off(0), branched_off(1)]
+    model = Companions(TASKS, STAGES).model
+    found = chosen(model, alike, [], 1, lambda topology: float(topology != alike[cheap]), np.random.default_rng(0))
+    assert [topology for topology, _ in found] == [alike[cheap]]
+    assert len(chosen(model, alike, [], 3, None, np.random.default_rng(0))) == 2
+
+
+def branched_off(task: int) -> Topology:
+    """One task has its own copy of the last stage."""
+    alone = Grouping(tasks=TASKS, labels=tuple(int(i == task) for i in range(8)))
+    return Topology.branched(alone, STAGES, 3)
+
+
+def test_what_is_taken_is_not_in_the_pool() -> None:
+    surrogate, rng = (
+        told(Planted.of(8, 4, 0.05, 0), first_trials(6, 0), Companions(TASKS, STAGES)),
+        np.random.default_rng,
+    )
+    weights = draws(surrogate.model, np.ones(4), rng(0))
+    start = Known.of(labels_of(first_trials(6, 0)), weights)
+    everything = pool(surrogate.model, weights, start, start.labels[:0], rng(1))
+    less = pool(surrogate.model, weights, start, np.concatenate([start.labels, everything[:3]]), rng(1))
+    assert len(less) < len(everything) - 3
+    assert not {x.tobytes() for x in less} & {x.tobytes() for x in [*start.labels, *everything[:3]]}
 
 
 @settings(max_examples=15, deadline=None)

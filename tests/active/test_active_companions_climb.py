@@ -89,6 +89,8 @@ def test_climbs_within_bounds_stay_there() -> None:
     assert all(len(np.unique(labels[-1])) <= 2 and valid(labels) for labels in found)
 
 
-def test_halves_part_enemies() -> None:
-    friends = np.where(np.arange(6)[:, None] % 2 == np.arange(6) % 2, 1.0, -1.0)
-    assert half(friends, np.arange(6), np.random.default_rng(0)).tolist() in ([0, 2, 4], [1, 3, 5])
+@pytest.mark.parametrize("seed", range(4))
+def test_halves_part_enemies(seed: int) -> None:
+    friends = np.where(np.arange(6)[:, None] % 2 == np.arange(6) % 2, 1.0, -1.0) * (1 - np.eye(6))
+    assert half(friends, np.arange(6), np.random.default_rng(seed)).tolist() in ([0, 2, 4], [1, 3, 5])
+    assert half(friends, np.array([1, 2, 3]), np.random.default_rng(seed)).tolist() in ([1, 3], [2])

@@ -14,11 +14,12 @@ from taskgroup import Plan
 from taskgroup.core.trial import TrialResult, TrialSpec
 from taskgroup.nn.trunk import Trunk
 from taskgroup.pipeline import work
+from taskgroup.pipeline.confirming import confirm_all
 from taskgroup.pipeline.crew import Crew
-from taskgroup.pipeline.executors import InlineExecutor
+from taskgroup.pipeline.executors import Ended, InlineExecutor
 from taskgroup.pipeline.prepared import Prepared
 from taskgroup.pipeline.progress import Silent
-from taskgroup.pipeline.together import confirm_all, grouped, together_seeds, train_group
+from taskgroup.pipeline.together import grouped, together_seeds, train_group
 from taskgroup.pipeline.work import run_trial
 from taskgroup.training.loop import DivergedError
 
@@ -47,10 +48,28 @@ def group(prepared: Prepared) -> list[TrialSpec]:
     return found
 
 
+class TwoWorkers(InlineExecutor):
+    """Both start before either leaves a result."""
+
+    capacity = 2
+
+    def __init__(self, prepared: Prepared) -> None:
+        super().__init__(prepared)
+        self.waiting: list[TrialSpec] = []
+
+    def submit(self, spec: TrialSpec) -> None:
+        self.waiting.append(spec)
+
+    def wait(self) -> list[Ended]:
+        while self.waiting:
+            super().submit(self.waiting.pop(0))
+        return super().wait()
+
+
 def confirmed(prepared: Prepared, specs: list[TrialSpec]) -> tuple[list[TrialResult], list[TrialResult]]:
     """Results, and what the progress was told."""
     told: list[TrialResult] = []
-    crew = Crew(prepared.folder, InlineExecutor(prepared), Silent())
+    crew = Crew(prepared.folder, TwoWorkers(prepared), Silent())
     return confirm_all(crew, specs, told.append), told
 
 

@@ -93,7 +93,7 @@ def _read(path: Path, seed: int) -> Problem:
 def _chosen(
     lab: Lab, arms: Sequence[Arm], folder: Path, progress: Progress, cell: str
 ) -> dict[str, tuple[Candidate, dict[str, float]]]:
-    """What each arm comes to, and the trainings and seconds it took; arms of which every training fails are left out."""
+    """What each arm comes to, and the trainings and seconds it took; arms that fail are left out."""
     found: dict[str, tuple[Candidate, dict[str, float]]] = {}
     budget = float("inf")
     for arm in arms:

@@ -40,7 +40,7 @@ def tag(lab: Lab, account: Account) -> Candidate:
 
 
 def affinity_scores(affinity: Affinity) -> GroupScores:
-    """A task's error in a group is minus the mean affinity of the group's other tasks onto it; alone it is 0."""
+    """A task's error in a group is minus the mean affinity of the group's other tasks onto it; alone, the worst."""
     values = np.nan_to_num(affinity.slice())
     np.fill_diagonal(values, 0.0)
     # alone a task has nobody's affinity: rated as the worst it could have, as published, so that groups form

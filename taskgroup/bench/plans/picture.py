@@ -13,6 +13,7 @@ from taskgroup.bench.plans.arms import ARMS, OURS
 from taskgroup.bench.plans.pooling import pooled
 from taskgroup.report.plots.gains import signed_percent
 from taskgroup.report.plots.style import BLUE, GREEN, INK, LINE, MUTED, ORANGE, SKY, VERMILLION, drawing, new_figure
+from taskgroup.report.text import TIMES
 
 COLUMNS = 4
 LOOKS = {
@@ -44,7 +45,7 @@ def draw_gains(rows: Sequence[Row], path: Path) -> None:
             _panel(panel, [row for row in done if row["dataset"] == name], name)
         for panel in panels[len(sets) :]:
             panel.set_axis_off()
-        figure.supxlabel("multiply-accumulates (× all-shared)", fontsize=9)
+        figure.supxlabel(f"multiply-accumulates ({TIMES} all-shared)", fontsize=9)
         figure.supylabel("test gain against all-separate (%)", fontsize=9)
         handles = {label: h for p in panels for h, label in zip(*p.get_legend_handles_labels(), strict=True)}
         figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=5, handletextpad=0.4)

@@ -1,6 +1,6 @@
 """Tuning within a budget: the learning rate of one candidate, and the best of several by racing over seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -75,20 +75,28 @@ class Race:
                 return scaled(candidate, best)
 
     def best(self, candidates: Sequence[Candidate] | None = None) -> Candidate:
-        """Successive halving over seeds: all once, the better half twice, and so on, as long as the budget lasts."""
+        """Successive halving over seeds: all once, the better half twice, and so on, as long as the budget lasts.
+
+        Where it does not carry any of ``candidates`` it is the best of what was trained before.
+
+        Raises:
+            TrialError: Every training failed.
+        """
         alive = {c.fingerprint: c for c in candidates or self._known.values()}
         for key, candidate in alive.items():
             if key not in self._found:
                 self.add(candidate)
-        ranked = self._ranked(alive)
+        ranked = self._ranked(alive.values()) or self._ranked(self._known.values())
+        if not ranked:
+            raise TrialError("bench plans: every training of this arm failed")
         n_left, n_runs = len(ranked), 1
         while n_left > 1 and n_runs < MOST_SEEDS:
             n_left, n_runs = max(2, -(-n_left // 2)), n_runs + 1
             trained = [self._topped_up(c, n_runs) for c in [next(iter(self._known.values())), *ranked[:n_left]]]
-            ranked = self._ranked({c.fingerprint: c for c in ranked})
+            ranked = [*self._ranked(ranked[:n_left]), *ranked[n_left:]]
             if not any(trained):
                 break
-        return ranked[0]
+        return min(ranked, key=lambda c: c.fingerprint in self._failed)
 
     def _topped_up(self, candidate: Candidate, n_runs: int) -> bool:
         """Whether there was anything left to train it once more."""
@@ -96,10 +104,10 @@ class Race:
             return False
         return self.add(candidate) is not None
 
-    def _ranked(self, among: dict[str, Candidate]) -> list[Candidate]:
-        """Best first; those trained more often come before those that were left behind."""
-        there = [c for key, c in among.items() if key in self._found]
-        return sorted(there, key=lambda c: (-len(self._found[c.fingerprint]), -self.rating(c)))
+    def _ranked(self, among: Iterable[Candidate]) -> list[Candidate]:
+        """Those that were trained, best first, however often: a round that the budget cuts short decides nothing."""
+        there = [c for c in among if c.fingerprint in self._found]
+        return sorted(there, key=lambda c: -self.rating(c))
 
 
 def scaled(candidate: Candidate, scale: float) -> Candidate:

@@ -1,4 +1,4 @@
-"""The tables of ``bench plans``: the goals, the arms over all sets, each set, and what each part of the flow is worth."""
+"""The tables of ``bench plans``: the goals, all arms, each set, and what each part of the flow is worth."""
 
 from collections.abc import Sequence
 from statistics import mean
