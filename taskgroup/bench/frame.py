@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import platform
 import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 
 from taskgroup import __version__
 from taskgroup.errors import TrialError
+from taskgroup.pipeline.executors import end_with_parent
 from taskgroup.pipeline.folder import write_text
 from taskgroup.pipeline.progress import Progress, Silent
 
@@ -56,6 +58,11 @@ class Benchmark(Protocol):
     def tables(self, rows: Sequence[Row]) -> dict[str, list[Row]]:
         """Tables for people, by heading; all rows of one table have the same keys."""
         ...
+
+
+def _run_beside(*arguments: Any) -> None:
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    _run_cell(*arguments)
 
 
 Told = Callable[[list[Row], str], object]
@@ -128,7 +135,7 @@ def _side_by_side(
         while waiting and len(running) < workers:
             cell = waiting.pop(0)
             arguments = (benchmark, cell, cells[cell], 1, quick, places, Silent())
-            running[cell] = context.Process(target=_run_cell, args=arguments, daemon=True)
+            running[cell] = context.Process(target=_run_beside, args=arguments, daemon=True)
             running[cell].start()
             progress.say(f"{title}: {cell} begins")
         connection.wait([process.sentinel for process in running.values()])

@@ -46,8 +46,8 @@ class Sparse(Frozen):
     @model_serializer(mode="wrap")
     def _leave_out(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         data: dict[str, Any] = dump(self)
-        fields = type(self).model_fields
-        return {k: v for k, v in data.items() if k not in self.later or getattr(self, k) != fields[k].get_default()}
+        usual = {k: type(self).model_fields[k].get_default(call_default_factory=True) for k in self.later}
+        return {k: v for k, v in data.items() if k not in self.later or getattr(self, k) != usual[k]}
 
 
 class Task(Sparse):

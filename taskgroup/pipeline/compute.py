@@ -23,7 +23,8 @@ class Compute:
 
     One step of a candidate is as many multiply-accumulates as its forward pass, relative to all-shared's (backward
     passes cost the same multiple of it everywhere). Where tasks have rows of their own a row runs along its own task's
-    path only, and tasks count by their rows. Weightings that need a backward pass for each task are charged for it.
+    path only (a helper's along the path that it helps too), and tasks count by their rows. Weightings that need a
+    backward pass for each task are charged for it.
 
     Attributes:
         model: Costs of the trunk.
@@ -75,6 +76,9 @@ class Compute:
         parts = self.model.parts(architecture)
         if not self.shares:
             return float(sum(part.macs for part in parts))
-        share = dict(zip(self.model.tasks.names, self.shares, strict=True))
+        own = dict(zip(self.model.tasks.names, self.shares, strict=True))
+        share = dict(own)  # of the rows that run along each task's path
+        for helper in architecture.helpers:
+            share[helper.along] += own[helper.task]
         # a part that runs several times for its tasks runs once for each row
         return sum(part.macs / max(part.runs, 1) * sum(share[t] for t in part.tasks) for part in parts)

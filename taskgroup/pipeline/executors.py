@@ -128,13 +128,14 @@ def _reason(exitcode: int | None) -> str:
 
 def _work(spec_json: str, folder: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the controller, which ends the workers
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     from taskgroup.pipeline.work import run_and_keep
 
     run_and_keep(spec_json, folder)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Block until the process that started this one is gone, then end this one; for a thread of its own."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         with contextlib.suppress(OSError):

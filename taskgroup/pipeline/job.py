@@ -82,6 +82,8 @@ def run_job(
         folder.claim(config.to_dict())
         prepare(loaded, folder, python_source(config, base))
         folder.note(name=config.name, state="running", config=config.fingerprint)
+        for note in loaded.preprocessing.get("notes", ()):
+            progress.say(str(note))
         prepared = load_prepared(folder, loaded.trunk)
         executor = InlineExecutor(prepared) if inline else LocalExecutor(out, workers)
         try:

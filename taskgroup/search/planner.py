@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from taskgroup.active.companions import Companions
+from taskgroup.adapters import ADAPTERS
 from taskgroup.core.affinity import Affinity
 from taskgroup.core.recipe import Candidate
 from taskgroup.core.record import SEPARATE, SHARED, TrialRow
@@ -134,13 +135,15 @@ class Planner:
         """With adapters added behind one stage, or taken away there."""
         choice = self.space.adapters
         sizes = [size for size in choice.sizes if size]
-        for stage in choice.stages if sizes else ():
+        kind = next((kind for kind in choice.kinds if kind != "none"), "none")
+        for stage in choice.stages if sizes and kind != "none" else ():
             shared = any(len(group) > 1 for group in architecture.topology.groups(self.space.stages.index(stage)))
             rest = tuple(a for a in architecture.adapters if a.stage != stage)
             if len(rest) < len(architecture.adapters):
                 yield f"no adapters at {stage}", architecture.model_copy(update={"adapters": rest})
             elif shared:
-                entry = AdapterSpec(stage=stage, kind=choice.kinds[0], size=sizes[len(sizes) // 2], per=choice.per)
+                size = sizes[len(sizes) // 2] if ADAPTERS[kind].sized else 1
+                entry = AdapterSpec(stage=stage, kind=kind, size=size, per=choice.per)
                 order = {name: k for k, name in enumerate(self.space.stages)}
                 entries = tuple(sorted((*rest, entry), key=lambda a: order[a.stage]))
                 yield f"adapters at {stage}", architecture.model_copy(update={"adapters": entries})
@@ -153,7 +156,8 @@ def _at(origin: str, candidate: Candidate, scale: float) -> Named:
 
 def _rated(rows: Sequence[TrialRow], candidate: Candidate) -> dict[float, float]:
     """Gain at each learning rate that was tried; minus infinity where the training failed or was stopped."""
-    same = [row for row in rows if row.architecture.fingerprint == candidate.architecture.fingerprint]
+    network, weighting = candidate.architecture.fingerprint, candidate.recipe.weighting
+    same = [row for row in rows if row.architecture.fingerprint == network and row.recipe.weighting == weighting]
     return {row.recipe.lr_scale: -math.inf if row.gain is None else row.gain for row in same}
 
 

@@ -8,8 +8,15 @@ from plans_samples import STAGES, TASKS, Planted, affinity_of
 
 from taskgroup.bench.plans.arms import ABLATIONS, ARMS, OURS, all_separate, all_shared, surgery
 from taskgroup.bench.plans.branching import _trees, _within, rsa_branching
-from taskgroup.bench.plans.groups import _groups, _pair_values, _rounds, affinity_scores, cover_architecture
-from taskgroup.bench.plans.groups import hoa_arm, tag
+from taskgroup.bench.plans.groups import (
+    _groups,
+    _pair_values,
+    _rounds,
+    affinity_scores,
+    cover_architecture,
+    hoa_arm,
+    tag,
+)
 from taskgroup.bench.plans.lab import Account
 from taskgroup.core.cover import Cover, Network
 from taskgroup.core.grouping import Grouping
@@ -23,7 +30,7 @@ PAIRS = Grouping.of(TASKS, [["a", "c"], ["b", "d"]])
 def by_companions(candidate: Candidate, _: int) -> dict[str, float]:
     """a and c help each other, and b and d; anybody else harms; learning rates do not matter."""
     topology = candidate.architecture.topology
-    gains = {}
+    gains: dict[str, float] = {}
     for s in range(len(topology.stages)):
         for group in topology.groups(s):
             for task in group:
@@ -83,7 +90,8 @@ def test_with_many_tasks_groups_grow_around_each() -> None:
 def test_values_of_pairs_by_hand() -> None:
     rows = [{"a": 1.0, "b": 2.0}, {"a": 3.0, "c": 4.0}, {"b": 5.0, "c": 6.0}, {"d": 7.0}]
     found = _pair_values(TASKS, rows)
-    np.testing.assert_allclose(found, [[0, 1.5, 1, 0], [1, 0, -1, 0], [-1, -1.5, 0, 0], [0, 0, 0, 0]])
+    expected = [[0.0, 1.5, 1.0, 0.0], [1.0, 0.0, -1.0, 0.0], [-1.0, -1.5, 0.0, 0.0], [0.0] * 4]
+    np.testing.assert_allclose(found, expected)
 
 
 def test_a_cover_becomes_networks_with_helpers() -> None:

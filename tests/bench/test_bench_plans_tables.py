@@ -10,7 +10,7 @@ from plans_samples import made_row
 from scipy import stats
 
 from taskgroup.bench.frame import Places, Row, markdown_table, run_cells
-from taskgroup.bench.plans.arms import ARMS, OURS, SEPARATE, SHARED
+from taskgroup.bench.plans.arms import ARMS, SEPARATE, SHARED
 from taskgroup.bench.plans.benchmark import PlansBench
 from taskgroup.bench.plans.picture import LOOKS, draw_gains
 from taskgroup.bench.plans.pooling import advantage, pooled
@@ -29,7 +29,7 @@ def test_pooled_in_closed_form() -> None:
     spread = ((0.01 / 3 + 0.08 / 2) / 4) ** 0.5
     margin = float(stats.t.ppf(0.95, 3)) * spread
     assert found.mean == pytest.approx(0.2)
-    assert (found.low, found.high) == (pytest.approx(0.2 - margin), pytest.approx(0.2 + margin))
+    assert [found.low, found.high] == pytest.approx([0.2 - margin, 0.2 + margin])
 
 
 def test_an_advantage_is_paired_by_seed_and_run() -> None:
@@ -37,7 +37,7 @@ def test_an_advantage_is_paired_by_seed_and_run() -> None:
     ours = [made_row(PLAN, list(0.1 + luck)), made_row(PLAN, [9.0, 9.0, 9.0], seed=7)]
     theirs = [made_row(SHARED, list(luck), seed=0), made_row(SHARED, [5.0, 5.0, 5.0], seed=3)]
     found = advantage(ours, theirs)
-    assert (found.mean, found.low, found.high) == (pytest.approx(0.1),) * 3
+    assert [found.mean, found.low, found.high] == pytest.approx([0.1] * 3)
     assert found.above_zero
     assert advantage(theirs, ours).mean == pytest.approx(-0.1)
 
@@ -137,7 +137,7 @@ def test_cells_are_sets_and_seeds_smallest_first(tmp_path: Path) -> None:
     assert cells[:4] == ["small@0", "middle@0", "big@0", "small@1"]
     assert len(cells) == 3 * len(FULL.seeds)
     (tmp_path / "x").mkdir()
-    with pytest.raises(InputError, match="should be a folder of data sets NAME.npz, found none"):
+    with pytest.raises(InputError, match=r"should be a folder of data sets NAME\.npz, found none"):
         suite(True).sets(tmp_path / "x")
 
 

@@ -38,6 +38,7 @@ def mini(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suites, "QUICK", Suite(seeds=(0,), n_final=2, ablated=(), most_sets=3, steps=4))
     monkeypatch.setattr(flow, "FREE", 3.0)
     monkeypatch.setattr(flow, "CONFIRM_SEEDS", 2)
+    monkeypatch.setattr("taskgroup.pipeline.job.write_report", lambda *_: None)  # takes longer than the trainings
     use(monkeypatch, [*arms(OURS, SHARED, SEPARATE, "HOA"), BAD])
 
 
@@ -75,8 +76,8 @@ def test_the_whole_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert (rows[SHARED]["macs_ratio"], separate["macs_ratio"] > 2) == (1, True)
     spent = {name: row["trainings"] for name, row in rows.items()}
     assert spent[OURS] > 7.5  # the search, confirming two baselines of cost 1 and 3 twice
-    for name in (SHARED, SEPARATE, "HOA"):
-        assert 0.5 * spent[OURS] < spent[name] <= spent[OURS] + 0.01, name
+    assert max(spent.values()) <= spent[OURS] + 0.01
+    assert min(spent[SHARED], spent[SEPARATE]) > 0.5 * spent[OURS]
     assert (tmp_path / "out" / "plans-quick.png").read_bytes().startswith(b"\x89PNG")
 
     goes_on(tmp_path, found, monkeypatch)

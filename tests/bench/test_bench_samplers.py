@@ -102,15 +102,16 @@ def test_regret(table: Recorded) -> None:
     assert regrets(table, Walk((worst, best), 0, 0.0), 0, 1)[1] == pytest.approx(np.ptp(table.gains[:, 0]))
 
 
-def test_ties_are_of_paired_replays() -> None:
+def test_ties_are_of_pairs_and_replays_of_one_training_count_once() -> None:
+    every = {"good": [0.0, 0.5, 0.1, 0.2], "bad": [0.1, 0.6, 0.21, 0.3], "even": [0.3, 0.35, 0.1, 0.2]}
     rows = [
-        {"table": "t", "sampler": name, "encoding": "", "budget": 10, "trained": 10, "ms": 1.0, "regret": unseen,
-         "unseen": unseen}
-        for name, unseen in (("good", [0.0, 0.5, 0.1]), ("bad", [0.1, 0.6, 0.21]), ("even", [0.3, 0.35, 0.1]))
+        {"table": "t", "sampler": name, "encoding": "", "budget": 10, "trained": 10, "ms": 1.0,
+         "regret": found, "unseen": found * 2}
+        for name, found in every.items()
     ]  # fmt: skip
-    found = {line["sampler"]: line["behind"] for line in pooled(rows[:3], rows[:1])}
-    assert "tie" not in found["bad"]
-    assert "tie" in found["even"]
+    lines = {line["sampler"]: line for line in pooled(rows, rows[:1])}
+    assert lines["bad"]["behind"] == lines["bad"]["behind in it"] == "10.25 ± 0.25"
+    assert "tie" in lines["even"]["behind"]
 
 
 def test_quick(tmp_path: Path) -> None:

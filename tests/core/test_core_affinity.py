@@ -144,6 +144,22 @@ def test_from_samples_keeps_source_and_target_apart() -> None:
     assert made.provenance == {"every": 10}
 
 
+def test_flattened_says_of_every_stage_what_was_found_for_all() -> None:
+    step = np.arange(36, dtype=np.float64).reshape(4, 3, 3)  # three stages and the trunk
+    made = Affinity.from_samples(TASKS, ("s1", "s2", "s3", "trunk"), [np.stack([step, step + 2, step + 7])])
+    made = replace(made, phases=np.stack([made.values, made.values + 1, made.values + 2]))
+    flat = made.flattened()
+    assert (flat.stages, flat.tasks) == (made.stages, TASKS)
+    for stage in made.stages:
+        np.testing.assert_array_equal(flat.slice(stage), made.slice())
+    for name in ("values", "stderr", "counts", "effective"):
+        before, after = getattr(made, name), getattr(flat, name)
+        np.testing.assert_array_equal(after, np.stack([before[-1]] * 4))
+    assert flat.phases is not None
+    np.testing.assert_array_equal(flat.phases[1], np.stack([made.slice() + 1] * 4))
+    assert flat.classes is None
+
+
 def test_from_samples_averages_as_asked() -> None:
     looks = np.array([0.0, 0, 0, 1, 9]).reshape(-1, 1, 1, 1)
     for average, expected in (("trimmed", 1 / 3), ("mean", 2.0), ("median", 0.0)):

@@ -14,6 +14,7 @@ from taskgroup.errors import InputError
 from taskgroup.measures import MEASURES, Measure
 from taskgroup.measures.measured.given import Given
 from taskgroup.measures.measured.pairs import Pairs
+from taskgroup.measures.measured.uninformed import Uninformed
 from taskgroup.measures.views import FileView, RunsView
 
 NAN = np.nan
@@ -198,3 +199,16 @@ def test_given_needs_a_path() -> None:
     for options in ({}, {"path": ""}):
         with pytest.raises(ValidationError):
             MEASURES.create("given", options)
+
+
+def test_uninformed_numbers_follow_from_the_seed_alone() -> None:
+    tasks = TaskSet(tasks=tuple(Task(name=f"t{k}", kind="binary") for k in range(12)))
+    view = FileView(tasks, ("low", "high"), "nowhere")
+    found = Uninformed()(view)
+    assert found.shape == (3, 12, 12)
+    np.testing.assert_array_equal(found, Uninformed()(view))
+    assert np.abs(found - Uninformed(seed=1)(view)).max() > 1
+    assert abs(found.mean()) < 0.2
+    assert found.std() == pytest.approx(1, abs=0.15)
+    assert abs(np.corrcoef(found[0].ravel(), found[0].T.ravel())[0, 1]) < 0.3  # no symmetry
+    assert MEASURES.create("uninformed", {"method": "uninformed", "seed": 1}) == Uninformed(seed=1)

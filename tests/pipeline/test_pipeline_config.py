@@ -12,6 +12,8 @@ from taskgroup.groupers import GROUPERS
 from taskgroup.measures import MEASURES
 from taskgroup.pipeline.config import Config, load_config, parse_config, read_yaml
 from taskgroup.pipeline.exporting import formats
+from taskgroup.search.samplers import SAMPLERS
+from taskgroup.training.weighting import WEIGHTINGS
 
 DIGITS: dict[str, Any] = {
     "name": "digits",
@@ -104,7 +106,12 @@ def test_methods_and_their_options_are_looked_at_where_something_is_wrong() -> N
         trunk={"name": "mlp", "wdth": 3},
         measure={"affinity": {"method": "lookahed"}},
         propose={"groupers": [{"method": "spectral", "max_group": 3}, {"linkage": "ward"}]},
-        search={"adapters": {"kind": ["bottlenek", "film", "lorra"]}},
+        search={
+            "adapters": {"kind": ["bottlenek", "film", "lorra"]},
+            "sampler": "tpee",
+            "weightings": ["pcgrad", "upgrd"],
+        },
+        train={"weighting": "pcgrd"},
         export={"formats": ["json", "mermad"]},
     )
     assert [s.removeprefix("c.yaml: ") for s in found] == [
@@ -118,6 +125,11 @@ def test_methods_and_their_options_are_looked_at_where_something_is_wrong() -> N
         "found `bottlenek`, did you mean `bottleneck`?",
         "`search.adapters.kind`: adapter kind should be one of bottleneck, film, lora, none, "
         "found `lorra`, did you mean `lora`?",
+        f"`train.weighting`: train.weighting should be one of {', '.join(WEIGHTINGS.names)}, found `pcgrd`, "
+        "did you mean `pcgrad`?",
+        f"`search.weightings`: train.weighting should be one of {', '.join(WEIGHTINGS.names)}, found `upgrd`, "
+        "did you mean `upgrad`?",
+        f"`search.sampler`: sampler should be one of {', '.join(SAMPLERS)}, found `tpee`, did you mean `tpe`?",
         f"`export.formats`: export format should be one of {', '.join(formats())}, "
         "found `mermad`, did you mean `mermaid`?",
     ]

@@ -25,6 +25,9 @@ from taskgroup.problems.load import load_problem
 from taskgroup.problems.problem import Problem
 from taskgroup.search.statistics import gain_interval
 
+Found = tuple[Candidate, dict[str, float]]
+"""What an arm came to, and the trainings and seconds that it used."""
+
 
 class PlansBench:
     """One cell per data set and seed."""
@@ -61,14 +64,15 @@ What `taskgroup` plans, against what one would do otherwise **with the same comp
         train = chosen.training(problem)
         with Lab.opened(problem, folder / "lab", train, int(seed)) as lab:
             arms = [*ARMS, *(ABLATIONS if int(seed) in chosen.ablated else ())]
-            found = _chosen(lab, arms, folder, progress, cell)
-            errors = {arm: _tested(lab, candidate, chosen) for arm, (candidate, _) in found.items()}
+            found, failed = _chosen(lab, arms, folder, progress, cell)
+            errors = _tested(lab, found, chosen, failed)
         rows = []
         for arm in arms:
-            if arm.name in found and errors[arm.name] is not None:
+            if arm.name in errors and SEPARATE in errors:
                 rows.append(_row(lab, name, arm, found[arm.name], errors))
             else:
-                rows.append({"dataset": name, "seed": int(seed), "left_out": f"{arm.name}: every training failed"})
+                why = failed.get(arm.name, f"there is no {SEPARATE} to compare with")
+                rows.append({"dataset": name, "seed": int(seed), "left_out": f"{arm.name}: {why}"})
         return rows
 
     def tables(self, rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -92,9 +96,10 @@ def _read(path: Path, seed: int) -> Problem:
 
 def _chosen(
     lab: Lab, arms: Sequence[Arm], folder: Path, progress: Progress, cell: str
-) -> dict[str, tuple[Candidate, dict[str, float]]]:
-    """What each arm comes to, and the trainings and seconds it took; arms that fail are left out."""
-    found: dict[str, tuple[Candidate, dict[str, float]]] = {}
+) -> tuple[dict[str, Found], dict[str, str]]:
+    """What each arm comes to, and the trainings and seconds it took; why others failed."""
+    found: dict[str, Found] = {}
+    failed: dict[str, str] = {}
     budget = float("inf")
     for arm in arms:
         kept = folder / f"{arm.name.replace(' ', '-')}.json"
@@ -103,12 +108,13 @@ def _chosen(
             write_text(kept, json.dumps(_choose(lab, arm, budget)))
         told = json.loads(kept.read_text(encoding="utf-8"))
         if "failed" in told:
+            failed[arm.name] = told["failed"]
             progress.say(f"{cell}: {arm.name}: {told['failed']}")
             continue
         found[arm.name] = Candidate.model_validate(told["candidate"]), told["used"]
         if arm.name == OURS:
             budget = told["used"]["trainings"]
-    return found
+    return found, failed
 
 
 def _choose(lab: Lab, arm: Arm, budget: float) -> dict[str, Any]:
@@ -121,15 +127,18 @@ def _choose(lab: Lab, arm: Arm, budget: float) -> dict[str, Any]:
     return {"candidate": candidate.model_dump(mode="json"), "used": used}
 
 
-def _tested(lab: Lab, candidate: Candidate, chosen: Suite) -> Any:
-    """Test errors, shape ``(n_final, n_tasks)``; None where a training fails."""
-    try:
-        return lab.tested(candidate, chosen.n_final)
-    except TaskgroupError:
-        return None
+def _tested(lab: Lab, found: dict[str, Found], chosen: Suite, failed: dict[str, str]) -> dict[str, Any]:
+    """Test errors by arm, shape ``(n_final, n_tasks)``; arms of which a training fails are told to ``failed``."""
+    errors = {}
+    for arm, (candidate, _) in found.items():
+        try:
+            errors[arm] = lab.tested(candidate, chosen.n_final)
+        except TaskgroupError as error:
+            failed[arm] = str(error)
+    return errors
 
 
-def _row(lab: Lab, name: str, arm: Arm, found: tuple[Candidate, dict[str, float]], errors: dict[str, Any]) -> Row:
+def _row(lab: Lab, name: str, arm: Arm, found: Found, errors: dict[str, Any]) -> Row:
     candidate, used = found
     mine, separate = errors[arm.name], errors[SEPARATE]
     interval = gain_interval(mine, separate)

@@ -1,0 +1,57 @@
+"""Arms of a confirmation: each baseline at the recipe that was best for it, and the finalists."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from tiny_jobs import SPACE, STAGES, make_folder
+
+from taskgroup.core.grouping import Grouping
+from taskgroup.core.record import SEPARATE, SHARED, TrialRow
+from taskgroup.core.spec import AdapterSpec, Architecture, Cost, Recipe
+from taskgroup.core.topology import Topology
+from taskgroup.errors import TrialError
+from taskgroup.pipeline.config import Config
+from taskgroup.pipeline.steps import Job, _arms
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    prepared = make_folder(tmp_path)
+    nothing = cast("Any", None)
+    return Job(Config.model_validate(SPACE), prepared.folder, prepared, nothing, nothing, nothing)
+
+
+def row(number: int, network: Architecture, gain: float | None, origin: str = "sampler", **recipe: Any) -> TrialRow:
+    return TrialRow(
+        number=number,
+        origin=origin,
+        state="failed" if gain is None else "complete",
+        architecture=network,
+        cost=Cost(params=1, macs=1, params_ratio=1.5, macs_ratio=1.5),
+        gain=gain,
+        errors={},
+        seconds=1.0,
+        recipe=Recipe.model_validate(recipe),
+    )
+
+
+def test_baselines_are_confirmed_at_their_best_recipe(job: Job) -> None:
+    names = job.prepared.tasks.names
+    shared, separate = job.baseline(SHARED), job.baseline(SEPARATE)
+    grouping = Grouping(tasks=names, labels=(0, 0, 1))
+    branched = Architecture(topology=Topology.branched(grouping, STAGES, 1))
+    adapted = shared.model_copy(update={"adapters": (AdapterSpec(stage="low", size=2),)})
+    rows = [
+        row(0, separate, 0.0, SEPARATE),
+        row(1, shared, -0.2, SHARED),
+        row(2, separate, None, lr_scale=16.0),
+        row(3, shared, 0.1, lr_scale=4.0),
+        row(4, separate, 0.05, lr_scale=2.0),
+        row(5, shared, 0.07, lr_scale=4.0, weighting="pcgrad"),
+        row(6, branched, 0.3, lr_scale=0.5),
+        row(7, adapted, 0.2),
+    ]
+    assert [(name, r.number) for name, r in _arms(job, rows)] == [(SHARED, 3), (SEPARATE, 4), ("trial 6", 6)]
+    with pytest.raises(TrialError, match="the search has no complete trial of all-separate"):
+        _arms(job, [rows[1], rows[2]])
