@@ -16,7 +16,7 @@ from taskgroup.search.first import Named
 from taskgroup.search.space import Space
 
 DEAR = 0.08
-"""Share of the budget from which on a baseline's learning rate is tuned in few steps."""
+"""Share of the budget from which on all-separate's learning rate is tuned in few steps."""
 TURNS = 3
 """Of so many trainings after the opening one is the sampler's, one the surrogate's, one a neighbour of the best."""
 
@@ -76,7 +76,7 @@ class Planner:
         for name in (SHARED, SEPARATE):
             candidate = self.space.plain(plain[name](self.space.tasks, self.space.stages))
             rated = _rated(rows, candidate)
-            dear = self.budget is not None and self.cost(candidate) > DEAR * self.budget
+            dear = name == SEPARATE and self.budget is not None and self.cost(candidate) > DEAR * self.budget
             start = best.get(SHARED, 1.0) if dear else None
             for scale in _next_scales(self.space.scales, rated, start):
                 yield _at(f"{name}, learning rate x {scale:g}", candidate, scale)
@@ -133,20 +133,24 @@ class Planner:
 
     def _readapted(self, architecture: Architecture) -> Iterator[tuple[str, Architecture]]:
         """With adapters added behind one stage, or taken away there."""
-        choice = self.space.adapters
-        sizes = [size for size in choice.sizes if size]
-        kind = next((kind for kind in choice.kinds if kind != "none"), "none")
-        for stage in choice.stages if sizes and kind != "none" else ():
-            shared = any(len(group) > 1 for group in architecture.topology.groups(self.space.stages.index(stage)))
+        order = {name: k for k, name in enumerate(self.space.stages)}
+        for stage in self.space.adapters.stages:
             rest = tuple(a for a in architecture.adapters if a.stage != stage)
             if len(rest) < len(architecture.adapters):
                 yield f"no adapters at {stage}", architecture.model_copy(update={"adapters": rest})
-            elif shared:
-                size = sizes[len(sizes) // 2] if ADAPTERS[kind].sized else 1
-                entry = AdapterSpec(stage=stage, kind=kind, size=size, per=choice.per)
-                order = {name: k for k, name in enumerate(self.space.stages)}
-                entries = tuple(sorted((*rest, entry), key=lambda a: order[a.stage]))
-                yield f"adapters at {stage}", architecture.model_copy(update={"adapters": entries})
+            elif any(len(group) > 1 for group in architecture.topology.groups(order[stage])):
+                for entry in self._entries(stage):
+                    entries = tuple(sorted((*rest, entry), key=lambda a: order[a.stage]))
+                    yield f"{entry.kind} at {stage}", architecture.model_copy(update={"adapters": entries})
+
+    def _entries(self, stage: str) -> Iterator[AdapterSpec]:
+        """Adapters of a middle size, one of each kind."""
+        choice = self.space.adapters
+        sizes = [size for size in choice.sizes if size]
+        for kind in choice.kinds if sizes else ():
+            size = sizes[len(sizes) // 2] if ADAPTERS[kind].sized else 1
+            if kind != "none":
+                yield AdapterSpec(stage=stage, kind=kind, size=size, per=choice.per)
 
 
 def _at(origin: str, candidate: Candidate, scale: float) -> Named:

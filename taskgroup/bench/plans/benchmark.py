@@ -11,6 +11,7 @@ import torch
 
 from taskgroup.bench.frame import Places, Row
 from taskgroup.bench.plans.arms import ABLATIONS, ARMS, OURS, SEPARATE, Arm
+from taskgroup.bench.plans.flow import nominal
 from taskgroup.bench.plans.lab import Account, Lab
 from taskgroup.bench.plans.picture import draw_gains
 from taskgroup.bench.plans.suites import Suite, suite
@@ -100,7 +101,7 @@ def _chosen(
     """What each arm comes to, and the trainings and seconds it took; why others failed."""
     found: dict[str, Found] = {}
     failed: dict[str, str] = {}
-    budget = float("inf")
+    budget = nominal(lab)  # until the flow has said what it used
     for arm in arms:
         kept = folder / f"{arm.name.replace(' ', '-')}.json"
         if not kept.exists():

@@ -40,6 +40,11 @@ def flow(lab: Lab, account: Account, *, name: str, changes: Mapping[str, Any]) -
     return Candidate(architecture=record.spec.architecture, recipe=record.spec.recipe)
 
 
+def nominal(lab: Lab) -> float:
+    """What the search of a set may use, in trainings of all-shared."""
+    return FREE + 1.5 * lab.cost(lab.separate)
+
+
 def share_trials(lab: Lab, folder: Path) -> None:
     """Equal trainings of several jobs and of the lab are done once; each job counts them as its own."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +61,7 @@ def config_for(lab: Lab) -> dict[str, Any]:
         "measure": {"seeds": 1},
         "search": {
             "trials": 200,
-            "trainings": FREE + 1.5 * lab.cost(lab.separate),
+            "trainings": nominal(lab),
             "prune": False,  # so that equal trainings are the same in all jobs
             "lr_scales": list(SCALES),
             "head_sizes": [0, 32],
