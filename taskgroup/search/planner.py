@@ -141,7 +141,7 @@ class Planner:
             elif any(len(group) > 1 for group in architecture.topology.groups(order[stage])):
                 for entry in self._entries(stage):
                     entries = tuple(sorted((*rest, entry), key=lambda a: order[a.stage]))
-                    yield f"{entry.kind} at {stage}", architecture.model_copy(update={"adapters": entries})
+                    yield f"{entry.kind} adapters at {stage}", architecture.model_copy(update={"adapters": entries})
 
     def _entries(self, stage: str) -> Iterator[AdapterSpec]:
         """Adapters of a middle size, one of each kind."""
