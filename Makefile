@@ -42,6 +42,8 @@ bench: $(READY)  ## every benchmark; writes results/bench
 	$(BIN)/taskgroup bench lookahead
 	$(BIN)/taskgroup bench affinity
 	$(BIN)/taskgroup bench grouping --tables ../shared/tables
+	$(BIN)/taskgroup bench samplers
+	$(BIN)/taskgroup bench plans --data ../shared/data
 
 lock: $(READY)  ## renew constraints.txt from .venv
 	{ head -1 constraints.txt; $(PIP) freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.new && mv constraints.new constraints.txt

@@ -7,6 +7,7 @@ from pathlib import Path
 from taskgroup.core.gain import Interval
 from taskgroup.core.spec import Evidence, Spec
 from taskgroup.core.text import printable
+from taskgroup.report.tables import dressing, spent_words
 from taskgroup.report.text import amount, plural, shorten, times
 from taskgroup.report.tree import tree_text
 
@@ -52,10 +53,14 @@ def summary(name: str, spec: Spec, folder: str | Path | None = None) -> str:
         [*_verdict(name, spec.evidence), *edited],
         ["Topology", *indented(tree_text(spec.architecture).splitlines())],
     ]
+    if dressed := dressing(spec.architecture, spec.recipe):
+        blocks.append([f"Trained with  {dressed}"])
     if spec.evidence:
         blocks.append(_gains(spec.evidence))
     if spec.cost:
         blocks.append(_cost(spec))
+    if spec.provenance and (spent := spent_words(spec.provenance)):
+        blocks.append([f"Spent  {spent} (compute, in trainings of all-shared)"])
     if folder is not None:
         blocks.append(_files(Path(folder)))
     return "\n\n".join("\n".join(block) for block in blocks)

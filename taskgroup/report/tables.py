@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from taskgroup.core.grouping import Grouping
 from taskgroup.core.record import Chain, GroupCount, Record, TrialRow
-from taskgroup.core.spec import Architecture, Cost, Evidence, Provenance
+from taskgroup.core.spec import Architecture, Cost, Evidence, Provenance, Recipe
 from taskgroup.core.text import printable
 from taskgroup.report.text import DASH, STATES, amount, percent, times
 
@@ -126,7 +126,8 @@ def partition(grouping: Grouping) -> str:
 
 
 def trial_table(trials: Sequence[TrialRow], chosen: str) -> Sheet:
-    """Every trial, the plan's set off; ``chosen`` is its fingerprint."""
+    """Every trial, the plan's set off; ``chosen`` is its fingerprint. Heads and training stand where they vary."""
+    varied = any(t.recipe.words for t in trials) or len({t.architecture.head_size for t in trials}) > 1
     rows = [
         (
             str(t.number),
@@ -136,13 +137,27 @@ def trial_table(trials: Sequence[TrialRow], chosen: str) -> Sheet:
             *_ratios(t.cost),
             _copies(t.architecture),
             _adapters(t.architecture),
+            *([dressing(t.architecture, t.recipe) or DASH] if varied else []),
             f"{t.seconds:.1f}",
         )
         for t in trials
     ]
-    head = ("trial", "origin", "state", "gain", "parameters", "MACs", "copies per stage", "adapter sizes", "seconds")
+    further = ("heads and training",) if varied else ()
+    named = ("trial", "origin", "state", "gain", "parameters", "MACs", "copies per stage", "adapter sizes")
+    head = (*named, *further, "seconds")
     strong = frozenset(k for k, t in enumerate(trials) if t.gain is not None and t.architecture.fingerprint == chosen)
-    return Sheet(head, rows, texts=frozenset({1, 2, 6, 7}), strong=strong)
+    return Sheet(head, rows, texts=frozenset({1, 2, 6, 7, 8} if varied else {1, 2, 6, 7}), strong=strong)
+
+
+def dressing(architecture: Architecture, recipe: Recipe) -> str:
+    """Heads and training where they are not the plainest: ``heads of 32, learning rate x 4``."""
+    heads = [f"heads of {architecture.head_size}"] * bool(architecture.head_size)
+    return ", ".join(heads + [recipe.words] * bool(recipe.words))
+
+
+def spent_words(provenance: Provenance) -> str:
+    """What each step cost in compute; empty where it was not counted."""
+    return ", ".join(f"{step} {amount:.1f}" for step, amount in provenance.trainings.items())
 
 
 def provenance_list(provenance: Provenance | None, fingerprint: str) -> list[tuple[str, str]]:
@@ -158,6 +173,7 @@ def provenance_list(provenance: Provenance | None, fingerprint: str) -> list[tup
             ("data hash", provenance.data_hash),
             ("versions", ", ".join(f"{k} {v}" for k, v in provenance.versions.items())),
             ("time", ", ".join(f"{k} {v:.1f} s" for k, v in provenance.seconds.items())),
+            ("compute", f"{spent} trainings of all-shared" if (spent := spent_words(provenance)) else ""),
         ]
     return [(word, printable(value)) for word, value in pairs if value]
 

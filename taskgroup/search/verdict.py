@@ -189,7 +189,7 @@ def _plan(case: Case) -> Verdict:
         rest = f"better than all-shared; all-separate is better still, but {case.lacking[SEPARATE]}: {case.figures}"
         return case.say("best_within_limits", rest)
     if shared.above_zero:
-        return case.say("as_good_as_separate", f"better than all-shared: {case.figures}")
+        return case.say("as_good_as_separate", f"better than all-shared; {case.figures}")
     return _near_shared(case)
 
 
