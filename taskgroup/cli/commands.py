@@ -136,9 +136,7 @@ def schema(
 
 
 def bench(
-    name: Annotated[
-        str, typer.Argument(help="plans, digits, samplers, lookahead, affinity, grouping or build.")
-    ],
+    name: Annotated[str, typer.Argument(help="plans, digits, samplers, lookahead, affinity, grouping or build.")],
     quick: Annotated[bool, typer.Option("--quick", help="A small version, to see that it runs.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Trials at once.")] = 2,
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("results/bench"),

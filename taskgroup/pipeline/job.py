@@ -20,8 +20,9 @@ from taskgroup.errors import InputError
 from taskgroup.exporters import save_spec
 from taskgroup.groupers.propose import make_groupers
 from taskgroup.nn.sites import sites_of
-from taskgroup.pipeline import steps
+from taskgroup.pipeline.choosing import confirm
 from taskgroup.pipeline.config import Config
+from taskgroup.pipeline.context import Job
 from taskgroup.pipeline.crew import Crew
 from taskgroup.pipeline.executors import InlineExecutor, LocalExecutor
 from taskgroup.pipeline.exporting import export_all
@@ -30,6 +31,8 @@ from taskgroup.pipeline.finished import finished_record
 from taskgroup.pipeline.folder import Folder
 from taskgroup.pipeline.prepared import check_same, load_prepared, prepare
 from taskgroup.pipeline.progress import Progress
+from taskgroup.pipeline.searching import search
+from taskgroup.pipeline.steps import make_proposals, measure
 from taskgroup.problems.config import PythonConfig
 from taskgroup.problems.faults import too_few_tasks
 from taskgroup.problems.load import load_problem
@@ -88,7 +91,7 @@ def run_job(
         executor = InlineExecutor(prepared) if inline else LocalExecutor(out, workers)
         try:
             crew = Crew(folder, executor, progress)
-            return _go(steps.Job(config, folder, prepared, crew, progress, study or open_storage(None, out), base))
+            return _go(Job(config, folder, prepared, crew, progress, study or open_storage(None, out), base))
         finally:
             executor.close()
 
@@ -164,12 +167,12 @@ def python_source(config: Config, base: Path) -> Mapping[str, Any]:
     return {"target": config.problem.target, "options": config.problem.options, "folder": str(base.resolve())}
 
 
-def _go(job: steps.Job) -> Record:
+def _go(job: Job) -> Record:
     config, folder, prepared, progress = job.config, job.folder, job.prepared, job.progress
-    affinity = _timed(folder, "measure", lambda: steps.measure(job))
-    proposals = _timed(folder, "propose", lambda: steps.make_proposals(job, affinity))
-    rows = _timed(folder, "search", lambda: steps.search(job, affinity, proposals))
-    confirmed = _timed(folder, "confirm", lambda: steps.confirm(job, rows))
+    affinity = _timed(folder, "measure", lambda: measure(job))
+    proposals = _timed(folder, "propose", lambda: make_proposals(job, affinity))
+    rows = _timed(folder, "search", lambda: search(job, affinity, proposals))
+    confirmed = _timed(folder, "confirm", lambda: confirm(job, rows))
     spec = Spec(
         tasks=prepared.tasks,
         trunk=prepared.trunk_spec,

@@ -11,8 +11,9 @@ from taskgroup.core.record import SEPARATE, SHARED, TrialRow
 from taskgroup.core.spec import AdapterSpec, Architecture, Cost, Recipe
 from taskgroup.core.topology import Topology
 from taskgroup.errors import TrialError
+from taskgroup.pipeline.choosing import _arms
 from taskgroup.pipeline.config import Config
-from taskgroup.pipeline.steps import Job, _arms
+from taskgroup.pipeline.context import Job
 
 
 @pytest.fixture

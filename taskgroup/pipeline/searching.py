@@ -1,0 +1,117 @@
+"""The search step: the study with its space and its planner, and the trainings that it asks for."""
+
+from dataclasses import replace
+
+from taskgroup.core.affinity import Affinity
+from taskgroup.core.record import Proposals, TrialRow, search_words
+from taskgroup.core.spec import Architecture, digest
+from taskgroup.measures import MEASURES
+from taskgroup.pipeline.context import Job
+from taskgroup.pipeline.costs import Costs
+from taskgroup.pipeline.forking import JOINT, SearchTrials, search_trials
+from taskgroup.pipeline.steps import measure_spec
+from taskgroup.search.adapters import AdapterChoice
+from taskgroup.search.budget import Budget
+from taskgroup.search.first import first_candidates
+from taskgroup.search.helping import helper_pairs
+from taskgroup.search.planner import Planner
+from taskgroup.search.space import Space
+from taskgroup.search.study import Search
+
+
+def search(job: Job, affinity: Affinity, proposals: Proposals) -> tuple[TrialRow, ...]:
+    """Search branch points, adapters, heads and recipes; gives the trials table."""
+    joint = MEASURES[job.config.measure.affinity["method"]].sees in JOINT
+    trials = search_trials(job, measure_spec(job, 0).key if joint else None)
+    study = make_search(job, affinity, proposals, trials.train.steps)
+    job.progress.begin("search", job.config.search.trials)
+    try:
+        _train_candidates(job, study, trials)
+    except KeyboardInterrupt:
+        study.put_back()
+        raise
+    rows = study.rows()
+    job.charge("search", study.spent.trainings)
+    job.folder.write_rows(rows)
+    job.progress.end(search_words(rows))
+    return tuple(rows)
+
+
+def _train_candidates(job: Job, study: Search, trials: SearchTrials) -> None:
+    """Ask, train and tell until there is nothing left to ask."""
+    asked: dict[str, list[int]] = {}  # with one task both baselines are the same trial
+    while True:
+        while job.crew.has_room and (candidate := study.ask(job.crew.n_running)) is not None:
+            spec = trials.spec(candidate.candidate, candidate.bars)
+            asked.setdefault(spec.key, []).append(candidate.number)
+            job.crew.start(spec)
+        if not job.crew.n_running:
+            break
+        result = job.crew.next()
+        if result.state == "failed":
+            job.progress.say(f"search trial {asked[result.key][0]} failed: {result.message}")
+        study.tell(asked[result.key].pop(0), result)
+        job.progress.advance(study.n_spent, study.best_gain)
+
+
+def make_search(job: Job, affinity: Affinity, proposals: Proposals, steps: int) -> Search:
+    """The study with its space, and the planner that opens it; candidates are trained ``steps`` steps."""
+    config = job.config.search
+    space = search_space(job, affinity, proposals)
+    costs = Costs.of(job.prepared, latency=job.config.limits.latency_ratio is not None or "latency" in config.objective)
+    n_first = config.trials // 2 if config.first is None else config.first
+
+    def allow(architecture: Architecture) -> bool:
+        return job.limits.allow(architecture, costs.cost(architecture))
+
+    # the planner tunes the learning rates itself
+    plain = replace(space, lr_scales=())
+    first = first_candidates(plain, proposals.proposals, n_first, proposals.chain, allow) if n_first else []
+    planner = Planner(
+        space,
+        first,
+        affinity,
+        lambda candidate: job.compute.trainings(candidate, steps),
+        budget=config.trainings or float(config.trials),
+        admits=allow,
+        surrogate=config.surrogate,
+        seed=job.seed("surrogate"),
+    )
+    return Search(
+        job.storage,
+        f"{job.config.name} {digest([job.config.fingerprint, job.prepared.key])}",  # jobs may share a database
+        space,
+        (),
+        cost=costs.cost,
+        limits=job.limits,
+        budget=Budget(n_trials=config.trials, seconds=config.seconds, trainings=config.trainings),
+        seed=job.seed("sampler"),
+        prune=config.prune,
+        objective=config.objective,
+        sampler=config.sampler,
+        proposer=planner if n_first or config.surrogate else None,
+        propose_every=1,
+        training_cost=job.compute.trainings,
+    )
+
+
+def search_space(job: Job, affinity: Affinity, proposals: Proposals) -> Space:
+    """What search may choose from."""
+    config, stages = job.config.search, job.prepared.trunk.names
+    adapters = AdapterChoice(
+        stages=stages if config.adapters.stages is None else config.adapters.stages,
+        sizes=config.adapters.sizes,
+        kind=config.adapters.kind,
+        per=config.adapters.per,
+        vary=config.adapters.vary,
+    )
+    return Space(
+        proposals.trees,
+        stages,
+        adapters,
+        job.config.heads.size,
+        head_sizes=config.head_sizes,
+        lr_scales=config.lr_scales,
+        weightings=config.weightings,
+        helpers=helper_pairs(affinity, config.helpers) if config.helpers else (),
+    )
