@@ -1,5 +1,6 @@
 """The commands."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -135,9 +136,17 @@ def schema(
     typer.echo(json.dumps(json_schema(what), indent=2))
 
 
+class Suite(StrEnum):
+    """Size of a benchmark."""
+
+    QUICK = "quick"
+    FULL = "full"
+
+
 def bench(
     name: Annotated[str, typer.Argument(help="plans, digits, samplers, lookahead, affinity, grouping or build.")],
     quick: Annotated[bool, typer.Option("--quick", help="A small version, to see that it runs.")] = False,
+    suite: Annotated[Suite, typer.Option(help="quick is the same as --quick.")] = Suite.FULL,
     workers: Annotated[int, typer.Option(min=1, help="Trials at once.")] = 2,
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("results/bench"),
     data: Annotated[Path, typer.Option(help="Folder of the public data sets.")] = Path("../shared/data"),
@@ -152,6 +161,7 @@ def bench(
 
     with terminal_progress() as progress:
         places = Places(data=data, tables=tables)
-        path = run_benchmark(name, quick=quick, workers=workers, out=out, places=places, progress=progress)
+        small = quick or suite is Suite.QUICK
+        path = run_benchmark(name, quick=small, workers=workers, out=out, places=places, progress=progress)
     typer.echo(path.read_text(encoding="utf-8"))
     typer.echo(f"wrote {path} and {path.with_suffix('.json')}")
