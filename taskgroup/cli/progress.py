@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from taskgroup.cli.interrupts import attentive
 from taskgroup.core.text import plural
 from taskgroup.pipeline.progress import Progress
 
@@ -98,9 +99,10 @@ class LiveProgress:
 
 @contextlib.contextmanager
 def terminal_progress() -> Iterator[Progress]:
-    """Live bars where standard output is a terminal, plain lines where it is not."""
+    """Live bars where standard output is a terminal, plain lines where it is not; Ctrl-C is not lost meanwhile."""
     if not sys.stdout.isatty():
-        yield PlainProgress()
+        with attentive(PlainProgress()) as progress:
+            yield progress
         return
     columns = (
         SpinnerColumn(finished_text="[green]✓[/green]"),
@@ -110,5 +112,5 @@ def terminal_progress() -> Iterator[Progress]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Bars(*columns, console=Console()) as bars:
-        yield LiveProgress(bars)
+    with Bars(*columns, console=Console()) as bars, attentive(LiveProgress(bars)) as progress:
+        yield progress

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import Progress as Bars
 from rich.progress import TextColumn
 
+from taskgroup.cli.interrupts import Attentive
 from taskgroup.cli.progress import LiveProgress, Pace, PlainProgress, terminal_progress
 
 
@@ -103,10 +104,12 @@ def test_bars_move_and_fill(clock: Clock) -> None:
 
 def test_plain_where_standard_output_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     with terminal_progress() as shown:
-        assert isinstance(shown, PlainProgress)
+        assert isinstance(shown, Attentive)
+        assert isinstance(shown.inner, PlainProgress)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     with terminal_progress() as shown:
-        assert isinstance(shown, LiveProgress)
+        assert isinstance(shown, Attentive)
+        assert isinstance(shown.inner, LiveProgress)
         shown.begin("search", 2)
         shown.advance(1)
         shown.end("done")
