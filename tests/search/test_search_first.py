@@ -12,7 +12,7 @@ from taskgroup.core.topology import Topology
 from taskgroup.search.first import first_candidates
 from taskgroup.search.notes import SEPARATE, SHARED
 
-RATE = "learning rate \N{MULTIPLICATION SIGN}"
+RATE = "learning rate x"
 
 
 @pytest.mark.parametrize("n_tasks", [1, 2, 3, 4])
