@@ -14,6 +14,14 @@ def canonical_labels(labels: Iterable[int]) -> tuple[int, ...]:
     return tuple(seen.setdefault(int(label), len(seen)) for label in labels)
 
 
+def groups_of(tasks: Iterable[str], labels: Iterable[int]) -> tuple[tuple[str, ...], ...]:
+    """Tasks with equal labels, each group in task order, ordered by their first task."""
+    found: dict[int, list[str]] = {}
+    for task, label in zip(tasks, labels, strict=True):
+        found.setdefault(label, []).append(task)
+    return tuple(map(tuple, found.values()))
+
+
 class Grouping(Frozen):
     """A partition of the tasks.
 
@@ -59,10 +67,7 @@ class Grouping(Frozen):
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:
         """The groups, each in task order, ordered by their first task."""
-        n_groups = max(self.labels) + 1
-        return tuple(
-            tuple(t for t, label in zip(self.tasks, self.labels, strict=True) if label == k) for k in range(n_groups)
-        )
+        return groups_of(self.tasks, self.labels)
 
     def __len__(self) -> int:
         return max(self.labels) + 1

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -119,10 +120,16 @@ class Architecture(Sparse):
     @property
     def fingerprint(self) -> str:
         """Hash of what would be built: entries of size 0, and adapters where no copy is shared, do not count."""
-        modules = self.topology.modules()
-        live = [a.model_dump() for a in self.adapters if any(a in self.adapters_of(m) for m in modules)]
-        content = [self.topology.model_dump(), live, [h.model_dump() for h in self.helpers]]
-        return digest([*content, self.head_size] if self.head_size else content)
+        return _fingerprint(self)
+
+
+@lru_cache(maxsize=50_000)
+def _fingerprint(architecture: Architecture) -> str:
+    used = {a for m in architecture.topology.modules() if len(m.tasks) > 1 for a in architecture.adapters_of(m)}
+    alone = [a for a in architecture.adapters if a.everywhere and not a.is_none]
+    live = [a.model_dump() for a in architecture.adapters if a in used or a in alone]
+    content = [architecture.topology.model_dump(), live, [h.model_dump() for h in architecture.helpers]]
+    return digest([*content, architecture.head_size] if architecture.head_size else content)
 
 
 class Recipe(Sparse):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import model_validator
 
-from taskgroup.core.grouping import Grouping, canonical_labels
+from taskgroup.core.grouping import Grouping, canonical_labels, groups_of
 from taskgroup.core.task import Frozen
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Topology(Frozen):
 
     def groups(self, stage: int) -> tuple[tuple[str, ...], ...]:
         """Tasks of each copy of ``stage``."""
-        return self.grouping(stage).groups
+        return groups_of(self.tasks, self.matrix[stage])
 
     def modules(self) -> tuple[Module, ...]:
         """Every copy of every stage, in order of execution."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from taskgroup.core.recipe import Candidate
@@ -39,6 +39,7 @@ class Compute:
     head_size: int = 0
     shares: tuple[float, ...] = ()
     tower: Tower | None = None
+    _known: dict[Architecture, float] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, prepared: Prepared, steps: int, head_size: int = 0) -> "Compute":
@@ -72,7 +73,12 @@ class Compute:
         return method.relative_step_cost(len(self.model.tasks))
 
     def _macs(self, architecture: Architecture) -> float:
-        """Of one training row, on average."""
+        """Of one training row, on average; counted once for each architecture."""
+        if architecture not in self._known:
+            self._known[architecture] = self._counted(architecture)
+        return self._known[architecture]
+
+    def _counted(self, architecture: Architecture) -> float:
         parts = self.model.parts(architecture)
         if not self.shares:
             return float(sum(part.macs for part in parts))

@@ -36,6 +36,7 @@ class Costs:
     model: CostModel
     latency: bool
     _seconds: dict[str, float] = field(default_factory=dict)
+    _known: dict[Architecture, Cost] = field(default_factory=dict)
 
     @classmethod
     def of(cls, prepared: Prepared, *, latency: bool) -> "Costs":
@@ -50,7 +51,12 @@ class Costs:
         return self.prepared.folder.path / "latency.json"
 
     def cost(self, architecture: Architecture) -> Cost:
-        """Counted, with the latency relative to all-shared where it is measured."""
+        """Counted, with the latency relative to all-shared where it is measured; once for each architecture."""
+        if architecture not in self._known:
+            self._known[architecture] = self._cost(architecture)
+        return self._known[architecture]
+
+    def _cost(self, architecture: Architecture) -> Cost:
         counted = self.model.cost(architecture)
         if not self.latency:
             return counted

@@ -57,13 +57,10 @@ class Planner:
     def propose(self, rows: Sequence[TrialRow], n: int) -> Sequence[Named]:
         """See :class:`~taskgroup.search.proposer.Proposer`; empty where it is the sampler's turn."""
         known = {row.candidate.fingerprint for row in rows}
-        opening = [
-            named
-            for named in self._opening(rows)
-            if named[1].fingerprint not in known and self.admits(named[1].architecture)
-        ]
+        new = (named for named in self._opening(rows) if named[1].fingerprint not in known)
+        opening = list(itertools.islice((named for named in new if self.admits(named[1].architecture)), n))
         if opening:
-            return opening[:n]
+            return opening
         n_later = sum(row.origin == "sampler" or row.origin.startswith(("surrogate", "neighbour")) for row in rows)
         turn = n_later % TURNS
         if turn == 0 and self.surrogate:
