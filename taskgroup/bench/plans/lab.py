@@ -1,6 +1,6 @@
 """Lab: trains candidates of one problem, remembers every training, and keeps account of what each arm has used."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taskgroup.core.affinity import Affinity
-from taskgroup.core.gain import mean_gain
 from taskgroup.core.recipe import Candidate, Recipe, applied
 from taskgroup.core.seeds import derive_seed
 from taskgroup.core.spec import Architecture
@@ -139,10 +138,6 @@ class Lab:
         account.spent += self.cost(candidate) + self.compute.looks(config.affinity, len(looks.samples))
         return averaged(config, [looks], self.tasks, self.stages, labels, n_rows)
 
-    def gain(self, errors: Mapping[str, float], reference: Mapping[str, float]) -> float:
-        """Mean over the tasks."""
-        return mean_gain(errors, reference)
-
     def _trained(self, candidate: Candidate, seed: int, step: Step, steps: int | None) -> TrialResult:
         return self._done(self._spec(candidate, seed, step, steps))
 
@@ -165,8 +160,3 @@ class Lab:
         if known.state == "failed":
             raise TrialError(f"bench plans: {spec.step} under seed {spec.seed} failed: {known.message}")
         return known
-
-
-def mean_errors(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Of several trainings."""
-    return {task: float(np.mean([errors[task] for errors in found])) for task in found[0]}

@@ -53,5 +53,5 @@ FULL = Suite(seeds=(0, 1, 2), n_final=5, ablated=(0, 1, 2), most_sets=1000, step
 
 
 def suite(quick: bool) -> Suite:
-    """Quick: under ten minutes on two cores; full: hours."""
+    """Quick: few sets, short trainings; full: all sets, hours."""
     return QUICK if quick else FULL
