@@ -33,10 +33,12 @@ class Places:
     Attributes:
         data: Folder of the public data sets.
         tables: Folder of the published group-performance tables.
+        sets: Names of the data sets to use, with commas between; all where empty.
     """
 
     data: Path = Path("../shared/data")
     tables: Path = Path("../shared/tables")
+    sets: str = ""
 
 
 class Benchmark(Protocol):

@@ -153,6 +153,7 @@ def bench(
     tables: Annotated[Path, typer.Option(help="Folder of the published group-performance tables.")] = Path(
         "../shared/tables"
     ),
+    sets: Annotated[str, typer.Option(help="Only these data sets, with commas between (plans).")] = "",
 ) -> None:
     """Run a benchmark and write its table as Markdown and JSON; the same command again goes on."""
     from taskgroup.bench import run_benchmark
@@ -160,7 +161,7 @@ def bench(
     from taskgroup.cli.progress import terminal_progress
 
     with terminal_progress() as progress:
-        places = Places(data=data, tables=tables)
+        places = Places(data=data, tables=tables, sets=sets)
         small = quick or suite is Suite.QUICK
         path = run_benchmark(name, quick=small, workers=workers, out=out, places=places, progress=progress)
     typer.echo(path.read_text(encoding="utf-8"))

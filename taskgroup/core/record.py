@@ -121,9 +121,10 @@ class TrialRow(Sparse):
         seconds: Training time.
         recipe: How it was trained, where that is searched too.
         trainings: Compute, in trainings of all-shared as long as ``train.steps``; 0 where it was not counted.
+        again: Gains under the further seeds of the short list, against the same errors of all-separate.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"recipe", "trainings"})
+    later: ClassVar[frozenset[str]] = frozenset({"recipe", "trainings", "again"})
     number: int
     origin: str
     state: str
@@ -134,6 +135,12 @@ class TrialRow(Sparse):
     seconds: float
     recipe: Recipe = Recipe()
     trainings: float = 0.0
+    again: tuple[float, ...] = ()
+
+    @property
+    def mean_gain(self) -> float | None:
+        """Mean of ``gain`` and those under further seeds; None unless complete."""
+        return None if self.gain is None else (self.gain + sum(self.again)) / (1 + len(self.again))
 
     @property
     def candidate(self) -> Candidate:

@@ -24,7 +24,7 @@ from taskgroup.search.confirm import (
     lead_over,
     optimism,
 )
-from taskgroup.search.select import finalists
+from taskgroup.search.select import finalists, rating
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _arms(job: Job, rows: Sequence[TrialRow]) -> list[tuple[str, TrialRow]]:
         same = [row for row in rows if row.architecture.fingerprint == plain and row.gain is not None]
         if not same:
             raise TrialError(f"confirm: the search has no complete trial of {name}")
-        arms.append((name, max(same, key=lambda row: row.gain or 0.0)))
+        arms.append((name, max(same, key=lambda row: (bool(row.again), rating(row)))))
     best = finalists(rows, job.limits, job.config.confirm.finalists)
     return arms + [(f"trial {row.number}", row) for row in best]
 

@@ -227,9 +227,12 @@ class ConfirmConfig(Sparse):
         cheapest_by: What decides among candidates that are not distinguishable from the best.
         together: Whether all seeds of a candidate are trained as one batched network: ``auto`` where that is faster,
             by shapes and kinds of layers, whatever the number of workers; or ``never``.
+        shortlist: Best candidates of the search that are trained under a further seed of the search before finalists
+            are taken from them; 0 for none.
+        rounds: Further seeds; the better half of the candidates goes on to the next.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"together"})
+    later: ClassVar[frozenset[str]] = frozenset({"together", "shortlist", "rounds"})
 
     seeds: int = Field(default=5, ge=2)
     finalists: int = Field(default=3, ge=1)
@@ -237,6 +240,8 @@ class ConfirmConfig(Sparse):
     level: float = Field(default=0.9, gt=0.5, lt=1)
     cheapest_by: Literal["macs", "params"] = "macs"
     together: Literal["auto", "never"] = "auto"
+    shortlist: int = Field(default=8, ge=0)
+    rounds: int = Field(default=2, ge=1)
 
 
 class ExportConfig(Frozen):

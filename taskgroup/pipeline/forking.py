@@ -57,14 +57,14 @@ class SearchTrials:
         steps = steps if self.fork is None else max(1, round(config.fork_steps * steps))
         return train.model_copy(update={"steps": steps})
 
-    def spec(self, candidate: Candidate, bars: Sequence[Bar] = ()) -> TrialSpec:
-        """The trial that trains ``candidate``."""
+    def spec(self, candidate: Candidate, bars: Sequence[Bar] = (), k: int = 0) -> TrialSpec:
+        """The trial that trains ``candidate`` under the search's ``k``-th seed."""
         return TrialSpec(
             job=self.config.name,
             data=self.data,
             step="search",
             architecture=candidate.architecture,
-            seed=derive_seed(self.config.seed, "search"),
+            seed=derive_seed(self.config.seed, "search", k) if k else derive_seed(self.config.seed, "search"),
             train=applied(candidate.recipe, self.train),
             bars=tuple(bars),
             fork=self.fork,

@@ -55,6 +55,7 @@ def run_job(
     problem: Problem | None = None,
     inline: bool = False,
     storage: str | None = None,
+    report: bool = True,
 ) -> Record:
     """Run a job, or go on with it, or give what it found.
 
@@ -67,6 +68,7 @@ def run_job(
         problem: Problem in memory, instead of the config's; only ``inline``.
         inline: Run the trials in this process, one after the other, whatever ``workers`` says.
         storage: Database of the study; SQLite in ``out`` where None.
+        report: Whether to write ``report.html`` and the figures.
 
     Raises:
         InputError: The problem is faulty, or there is no such database.
@@ -91,7 +93,13 @@ def run_job(
         executor = InlineExecutor(prepared) if inline else LocalExecutor(out, workers)
         try:
             crew = Crew(folder, executor, progress)
-            return _go(Job(config, folder, prepared, crew, progress, study or open_storage(None, out), base))
+            record = _go(Job(config, folder, prepared, crew, progress, study or open_storage(None, out), base))
+            if report:
+                progress.begin("report", 0)
+                write_report(record, folder.path)
+                progress.end("report.html and figures")
+            folder.note(state="done")
+            return record
         finally:
             executor.close()
 
@@ -188,10 +196,6 @@ def _go(job: Job) -> Record:
     weights = folder.path / "weights.safetensors"
     for fault in export_all(prepared, spec, weights, folder.path / "exports", config.export.formats):
         progress.say(fault)  # the plan stands, whatever a format cannot express
-    progress.begin("report", 0)
-    write_report(record, folder.path)
-    progress.end("report.html and figures")
-    folder.note(state="done")
     return record
 
 

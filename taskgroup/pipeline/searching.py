@@ -1,6 +1,9 @@
 """The search step: the study with its space and its planner, and the trainings that it asks for."""
 
-from dataclasses import replace
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import ParamSpec, TypeVar
 
 from taskgroup.core.affinity import Affinity
 from taskgroup.core.record import Proposals, TrialRow, search_words
@@ -9,6 +12,7 @@ from taskgroup.measures import MEASURES
 from taskgroup.pipeline.context import Job
 from taskgroup.pipeline.costs import Costs
 from taskgroup.pipeline.forking import JOINT, SearchTrials, search_trials
+from taskgroup.pipeline.shortlist import shortlist
 from taskgroup.pipeline.steps import measure_spec
 from taskgroup.search.adapters import AdapterChoice
 from taskgroup.search.budget import Budget
@@ -17,6 +21,9 @@ from taskgroup.search.helping import helper_pairs
 from taskgroup.search.planner import Planner
 from taskgroup.search.space import Space
 from taskgroup.search.study import Search
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def search(job: Job, affinity: Affinity, proposals: Proposals) -> tuple[TrialRow, ...]:
@@ -30,18 +37,34 @@ def search(job: Job, affinity: Affinity, proposals: Proposals) -> tuple[TrialRow
     except KeyboardInterrupt:
         study.put_back()
         raise
-    rows = study.rows()
     job.charge("search", study.spent.trainings)
+    job.progress.end(search_words(study.rows()))
+    rows = shortlist(job, study.rows(), trials)
     job.folder.write_rows(rows)
-    job.progress.end(search_words(rows))
     return tuple(rows)
+
+
+@dataclass
+class Clock:
+    """Adds up the wall time of what is done."""
+
+    seconds: float = 0.0
+
+    def timed(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do it."""
+        started = time.perf_counter()
+        try:
+            return work(*args, **kwargs)
+        finally:
+            self.seconds += time.perf_counter() - started
 
 
 def _train_candidates(job: Job, study: Search, trials: SearchTrials) -> None:
     """Ask, train and tell until there is nothing left to ask."""
     asked: dict[str, list[int]] = {}  # with one task both baselines are the same trial
+    choosing = Clock(float(job.folder.state().get("choosing", 0.0)))
     while True:
-        while job.crew.has_room and (candidate := study.ask(job.crew.n_running)) is not None:
+        while job.crew.has_room and (candidate := choosing.timed(study.ask, job.crew.n_running)) is not None:
             spec = trials.spec(candidate.candidate, candidate.bars)
             asked.setdefault(spec.key, []).append(candidate.number)
             job.crew.start(spec)
@@ -50,7 +73,8 @@ def _train_candidates(job: Job, study: Search, trials: SearchTrials) -> None:
         result = job.crew.next()
         if result.state == "failed":
             job.progress.say(f"search trial {asked[result.key][0]} failed: {result.message}")
-        study.tell(asked[result.key].pop(0), result)
+        choosing.timed(study.tell, asked[result.key].pop(0), result)
+        job.folder.note(choosing=round(choosing.seconds, 2))
         job.progress.advance(study.n_spent, study.best_gain)
 
 

@@ -17,6 +17,12 @@ from taskgroup.search.space import Space
 
 DEAR = 0.08
 """Share of the budget from which on all-separate's learning rate is tuned in few steps."""
+TUNING = 0.6
+"""Of a dear all-separate no more is trained than this share of the budget pays for."""
+OPENING = 0.7
+"""Proposals stop and turns begin once this share of the budget is used up."""
+MIN_SCALES = 2
+"""But so many scales of it are tried, if one is not enough to tell."""
 TURNS = 3
 """Of so many trainings after the opening one is the sampler's, one the surrogate's, one a neighbour of the best."""
 
@@ -26,7 +32,8 @@ class Planner:
     """Opens a search, and later takes turns with the sampler.
 
     1. Both baselines' learning rates: from the job's own two scales up and two down, then uphill to the next ones.
-       All-separate, where it is dear, starts from the best scale of all-shared and goes on only while that helps.
+       All-separate, where it is dear, does so one at a time, as long as ``TUNING`` of the budget lasts: first at the
+       best scale of all-shared, and uphill first to the side that was better for all-shared.
     2. ``first``, in order, at the learning rate that was best for the baseline that is nearer in cost.
     3. In turns: what the surrogate expects most of (topologies, with the best recipe, heads and adapters so far); a
        neighbour of the best candidates that differs in one choice (learning rate, head size, adapters, weighting);
@@ -70,15 +77,21 @@ class Planner:
     def _opening(self, rows: Sequence[TrialRow]) -> Iterator[Named]:
         plain = {SHARED: Topology.shared, SEPARATE: Topology.separate}
         best: dict[str, float] = {}
+        cheap: dict[float, float] = {}
         for name in (SHARED, SEPARATE):
             candidate = self.space.plain(plain[name](self.space.tasks, self.space.stages))
             rated = _rated(rows, candidate)
-            dear = name == SEPARATE and self.budget is not None and self.cost(candidate) > DEAR * self.budget
-            start = best.get(SHARED, 1.0) if dear else None
-            for scale in _next_scales(self.space.scales, rated, start):
+            if name == SEPARATE and self.budget is not None and self.cost(candidate) > DEAR * self.budget:
+                left = int(TUNING * self.budget / self.cost(candidate)) - len(rated)
+                scales = _uphill(self.space.scales, rated, cheap) if left > 0 or len(rated) < MIN_SCALES else []
+            else:
+                scales = _next_scales(self.space.scales, rated)
+            for scale in scales:
                 yield _at(f"{name}, learning rate x {scale:g}", candidate, scale)
             best[name] = max(rated, key=lambda s: rated[s]) if rated else 1.0
-        for origin, candidate in self.first:
+            cheap = cheap or rated
+        spent = sum(row.trainings for row in rows)
+        for origin, candidate in self.first if self.budget is None or spent < OPENING * self.budget else ():
             yield _at(origin, candidate, self._scale_for(candidate, best))
 
     def _scale_for(self, candidate: Candidate, best: dict[str, float]) -> float:
@@ -162,19 +175,26 @@ def _rated(rows: Sequence[TrialRow], candidate: Candidate) -> dict[float, float]
     return {row.recipe.lr_scale: -math.inf if row.gain is None else row.gain for row in same}
 
 
-def _next_scales(scales: Sequence[float], rated: dict[float, float], start: float | None) -> list[float]:
-    """Scales that are still to be tried; from ``start`` one at a time while that helps, else two up and two down."""
-    at = {scale: k for k, scale in enumerate(scales)}
-    if start is not None and start not in rated:
-        return [start]
+def _next_scales(scales: Sequence[float], rated: dict[float, float]) -> list[float]:
+    """Scales that are still to be tried: two up and two down, then those beside the best."""
     best = max(rated, key=lambda s: rated[s]) if rated else 1.0
-    if start is not None:
-        further = at[best] + (1 if best > 1 else -1)
-        helped = best != 1 and 0 <= further < len(scales) and scales[further] not in rated
-        return [scales[further]] if helped else []
-    middle = at[1.0]
-    coarse = [scales[k] for k in (middle + 2, middle - 2) if 0 <= k < len(scales) and scales[k] not in rated]
-    return coarse or [scale for scale in _beside(scales, best) if scale not in rated]
+    return _coarse(scales, rated) or [scale for scale in _beside(scales, best) if scale not in rated]
+
+
+def _uphill(scales: Sequence[float], rated: dict[float, float], hints: dict[float, float]) -> list[float]:
+    """The next scale to be tried: the best of ``hints``, two up and two down, those beside the best by ``hints``."""
+    start = max(hints, key=lambda s: hints[s]) if hints else 1.0
+    if start not in rated:
+        return [start]
+    best = max(rated, key=lambda s: rated[s])
+    beside = [scale for scale in _beside(scales, best) if scale not in rated]
+    return (_coarse(scales, rated) or sorted(beside, key=lambda s: -hints.get(s, -math.inf)))[:1]
+
+
+def _coarse(scales: Sequence[float], rated: dict[float, float]) -> list[float]:
+    """Two up from 1, two down, without those that were tried."""
+    middle = list(scales).index(1.0)
+    return [scales[k] for k in (middle + 2, middle - 2) if 0 <= k < len(scales) and scales[k] not in rated]
 
 
 def _beside(choices: Sequence[float], now: float) -> list[float]:

@@ -11,7 +11,6 @@ import torch
 
 from taskgroup.bench.frame import Places, Row
 from taskgroup.bench.plans.arms import ABLATIONS, ARMS, OURS, SEPARATE, Arm
-from taskgroup.bench.plans.flow import nominal
 from taskgroup.bench.plans.lab import Account, Lab
 from taskgroup.bench.plans.picture import draw_gains
 from taskgroup.bench.plans.suites import Suite, suite
@@ -26,8 +25,9 @@ from taskgroup.problems.load import load_problem
 from taskgroup.problems.problem import Problem
 from taskgroup.search.statistics import gain_interval
 
-Found = tuple[Candidate, dict[str, float]]
-"""What an arm came to, and the trainings and seconds that it used."""
+Found = tuple[Candidate, dict[str, Any]]
+"""What an arm came to, the trainings and seconds that it used, and facts of its job."""
+FACTS = ("trials", "trial_seconds", "choosing_seconds", "fork")
 
 
 class PlansBench:
@@ -49,7 +49,8 @@ What `taskgroup` plans, against what one would do otherwise **with the same comp
 
     def cells(self, quick: bool, places: Places) -> Sequence[str]:
         """``SET@SEED``, the cheap sets first."""
-        return [f"{name}@{seed}" for seed in suite(quick).seeds for name in suite(quick).sets(places.data)]
+        names = suite(quick).sets(places.data, places.sets)
+        return [f"{name}@{seed}" for seed in suite(quick).seeds for name in names]
 
     def run(
         self, cell: str, *, quick: bool, workers: int, folder: Path, places: Places, progress: Progress
@@ -63,7 +64,8 @@ What `taskgroup` plans, against what one would do otherwise **with the same comp
         except InputError as error:
             return [{"dataset": name, "seed": int(seed), "left_out": str(error)}]
         train = chosen.training(problem)
-        with Lab.opened(problem, folder / "lab", train, int(seed)) as lab:
+        free, separates = chosen.free, chosen.separates
+        with Lab.opened(problem, folder / "lab", train, int(seed), free=free, separates=separates) as lab:
             arms = [*ARMS, *(ABLATIONS if int(seed) in chosen.ablated else ())]
             found, failed = _chosen(lab, arms, folder, progress, cell)
             errors = _tested(lab, found, chosen, failed)
@@ -101,7 +103,7 @@ def _chosen(
     """What each arm comes to, and the trainings and seconds it took; why others failed."""
     found: dict[str, Found] = {}
     failed: dict[str, str] = {}
-    budget = nominal(lab)  # until the flow has said what it used
+    budget = lab.nominal  # until the flow has said what it used
     for arm in arms:
         kept = folder / f"{arm.name.replace(' ', '-')}.json"
         if not kept.exists():
@@ -124,7 +126,7 @@ def _choose(lab: Lab, arm: Arm, budget: float) -> dict[str, Any]:
         candidate = arm.choose(lab, account)
     except TaskgroupError as error:
         return {"failed": str(error)}
-    used = {"trainings": account.spent, "seconds": time.perf_counter() - started}
+    used = {"trainings": account.spent, "seconds": time.perf_counter() - started, **account.facts}
     return {"candidate": candidate.model_dump(mode="json"), "used": used}
 
 
@@ -167,4 +169,5 @@ def _row(lab: Lab, name: str, arm: Arm, found: Found, errors: dict[str, Any]) ->
         "helpers": len(candidate.architecture.helpers),
         "recipe": candidate.recipe.words,
         "tasks": len(lab.tasks),
+        **{key: used[key] for key in FACTS if key in used},
     }

@@ -1,5 +1,6 @@
 """Arm: the whole flow, or the flow with a part left out, as ``taskgroup run`` does it."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,12 @@ from taskgroup.bench.plans.lab import JOB, Account, Lab
 from taskgroup.bench.plans.tuning import SCALES
 from taskgroup.core.recipe import Candidate
 from taskgroup.pipeline.config import Config
+from taskgroup.pipeline.folder import Folder
+from taskgroup.pipeline.forking import FILE as FORK
 from taskgroup.pipeline.job import run_job
 from taskgroup.pipeline.progress import Silent
 
-CONFIRM_SEEDS, FINALISTS = 4, 3
-FREE = 24.0
-"""Trainings of all-shared that the search may use, beside one and a half of all-separate."""
+TRIALS, SHORTLIST, FINALISTS, CONFIRM_SEEDS = 30, 6, 2, 3
 
 
 def flow(lab: Lab, account: Account, *, name: str, changes: Mapping[str, Any]) -> Candidate:
@@ -31,18 +32,17 @@ def flow(lab: Lab, account: Account, *, name: str, changes: Mapping[str, Any]) -
         data[section] = {**data.get(section, {}), key: value}
     folder = lab.prepared.folder.path / "jobs" / name.replace(" ", "-")
     share_trials(lab, folder)
-    record = run_job(
-        Config.model_validate(data), folder, workers=1, progress=Silent(), base=Path(), problem=lab.problem, inline=True
-    )
+    how: dict[str, Any] = {"workers": 1, "inline": True, "report": False}
+    record = run_job(Config.model_validate(data), folder, progress=Silent(), base=Path(), problem=lab.problem, **how)
     provenance = record.spec.provenance
     assert provenance is not None
     account.spent += sum(provenance.trainings.values())
+    trained = sum(row.seconds for row in record.trials if row.errors)
+    account.facts |= {"trials": len(record.trials), "trial_seconds": round(trained, 2)}
+    account.facts |= {"choosing_seconds": Folder(folder).state()["choosing"]}
+    if (folder / FORK).exists():
+        account.facts["fork"] = json.loads((folder / FORK).read_text(encoding="utf-8"))
     return Candidate(architecture=record.spec.architecture, recipe=record.spec.recipe)
-
-
-def nominal(lab: Lab) -> float:
-    """What the search of a set may use, in trainings of all-shared."""
-    return FREE + 1.5 * lab.cost(lab.separate)
 
 
 def share_trials(lab: Lab, folder: Path) -> None:
@@ -60,14 +60,14 @@ def config_for(lab: Lab) -> dict[str, Any]:
         "heads": {"size": lab.heads},
         "measure": {"seeds": 1},
         "search": {
-            "trials": 200,
-            "trainings": nominal(lab),
+            "trials": TRIALS,
+            "trainings": lab.nominal,
             "prune": False,  # so that equal trainings are the same in all jobs
             "lr_scales": list(SCALES),
             "head_sizes": [0, 32],
             "adapters": {"kind": "bottleneck", "sizes": [0, 4, 16]},
         },
-        "confirm": {"seeds": CONFIRM_SEEDS, "finalists": FINALISTS},
+        "confirm": {"seeds": CONFIRM_SEEDS, "finalists": FINALISTS, "shortlist": SHORTLIST},
         "export": {"formats": []},
         "seed": lab.seed,
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,11 @@ Array = NDArray[np.float64]
 
 @dataclass
 class Account:
-    """What an arm may use, and has used, in trainings of all-shared."""
+    """What an arm may use, and has used, in trainings of all-shared; and what it found on the way."""
 
     budget: float
     spent: float = 0.0
+    facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def left(self) -> float:
@@ -56,6 +57,7 @@ class Lab:
         seed: Everything random follows from it.
         heads: Width of the heads' hidden layer.
         problem: As it was read.
+        nominal: What the flow may search with, in trainings of all-shared.
     """
 
     prepared: Prepared
@@ -64,16 +66,28 @@ class Lab:
     seed: int
     problem: Problem
     heads: int = 0
+    nominal: float = 0.0
 
     @classmethod
     @contextmanager
-    def opened(cls, problem: Problem, folder: Path, train: TrainOptions, seed: int, heads: int = 0) -> "Iterator[Lab]":
-        """A lab whose trainings lie in ``folder``."""
+    def opened(
+        cls,
+        problem: Problem,
+        folder: Path,
+        train: TrainOptions,
+        seed: int,
+        *,
+        heads: int = 0,
+        free: float = 0.0,
+        separates: float = 0.0,
+    ) -> "Iterator[Lab]":
+        """A lab whose trainings lie in ``folder``; the flow may search with ``free`` and so many all-separates."""
         place = Folder(folder)
         with place.held():
             prepare(problem, place, {})
             prepared = load_prepared(place, problem.trunk)
-            yield cls(prepared, train, Compute.of(prepared, train.steps, heads), seed, problem, heads)
+            lab = cls(prepared, train, Compute.of(prepared, train.steps, heads), seed, problem, heads)
+            yield replace(lab, nominal=free + separates * lab.cost(lab.separate))
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -106,8 +120,8 @@ class Lab:
     def errors(self, candidate: Candidate, k: int, account: Account, *, steps: int | None = None) -> dict[str, float]:
         """Validation errors of a training under the ``k``-th seed of the search; charged to ``account``."""
         account.spent += self.cost(candidate, steps)
-        # the first seed is that of the search of a job, which trains much the same
-        seed = derive_seed(self.seed, "arms", k) if k else derive_seed(self.seed, "search")
+        # the seeds of a job's search, which trains much the same
+        seed = derive_seed(self.seed, "search", k) if k else derive_seed(self.seed, "search")
         return self._trained(candidate, seed, "search", steps).errors
 
     def tested(self, candidate: Candidate, n_seeds: int) -> Array:

@@ -29,7 +29,7 @@ def default_trunk(form: Form, shape: Sequence[int], n_tasks: int, n_tokens: int 
         return {"name": "text", "n_tokens": n_tokens, "width": _width(32, n_tokens, n_tasks), "depth": 2}
     if form == "image":
         stride = math.ceil(math.sqrt(shape[1] * shape[2]) / SIDE)
-        return {"name": "conv", "width": 16, "depth": 3, "stride": stride}
+        return {"name": "conv", "width": 8, "depth": 3, "stride": stride}
     if form == "sequence":
         return {"name": "conv1d", "width": 16, "depth": 3, "stride": math.ceil(shape[0] / LENGTH)}
     return {"name": "mlp", "width": _width(64, math.prod(shape), n_tasks), "depth": 3}

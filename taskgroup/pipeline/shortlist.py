@@ -1,0 +1,105 @@
+"""The short list: the best of the search are trained under further seeds, before finalists are taken from them."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from taskgroup.core.gain import mean_gain
+from taskgroup.core.record import TrialRow
+from taskgroup.pipeline.context import Job, counting
+from taskgroup.pipeline.forking import SearchTrials
+from taskgroup.search.notes import BASELINES, SEPARATE
+from taskgroup.search.select import finalists, rating
+
+SHARE = 0.2
+"""Of the search's compute, that the first round may take: of candidates, and of each baseline's recipes."""
+FEWEST = 2
+"""Candidates that are trained again whatever it takes."""
+
+
+def shortlist(job: Job, rows: Sequence[TrialRow], trials: SearchTrials) -> list[TrialRow]:
+    """``rows``, the best of which say what they gain under further seeds.
+
+    What looks best among many under one seed owes some of it to that seed. So ``confirm.shortlist`` candidates, or as
+    many as a share of the search's compute pays for, and the two recipes that look best for each baseline that is not
+    dear, are trained under a second seed of the search; of the candidates the better half is under a third, and so on,
+    ``confirm.rounds`` in all (successive halving, Karnin, Koren and Somekh 2013). All seeds are the same for all, and
+    none of them is one of the confirmation's.
+    """
+    config, known = job.config.confirm, {row.number: row for row in rows}
+    taking = _Taking(job, trials, known, _reference(rows))
+    share = SHARE * sum(row.trainings for row in rows)
+    alive = _candidates(job, rows, share) if config.shortlist else []
+    plain = _baselines(job, rows, share) if config.shortlist else []
+    job.progress.begin("shortlist", len(alive) + len(plain))
+    for k in range(1, config.rounds + 1):
+        alive = [number for number in taking.again(k, [*alive, *plain]) if number not in plain]
+        alive = sorted(alive, key=lambda n: -rating(known[n]))[: math.ceil(len(alive) / 2)]
+        plain = []
+        if len(alive) < 2:
+            break
+    job.charge("shortlist", taking.spent)
+    job.progress.end(f"{taking.n_trained} further trainings of the best")
+    return [known[number] for number in sorted(known)]
+
+
+@dataclass
+class _Taking:
+    """Trains rows once more, and keeps what they gained.
+
+    Attributes:
+        job: Its crew trains.
+        trials: How the search trained.
+        rows: By number; replaced as they learn more.
+        reference: Errors of all-separate that gains are against.
+    """
+
+    job: Job
+    trials: SearchTrials
+    rows: dict[int, TrialRow]
+    reference: dict[str, float]
+    spent: float = field(default=0.0, init=False)
+    n_trained: int = field(default=0, init=False)
+
+    def again(self, k: int, numbers: Sequence[int]) -> list[int]:
+        """Train those under the ``k``-th further seed; gives the ones that trained."""
+        specs = {number: self.trials.spec(self.rows[number].candidate, k=k) for number in numbers}
+        self.spent += sum(
+            self.job.compute.trainings(self.rows[number].candidate, spec.train.steps) for number, spec in specs.items()
+        )
+        self.n_trained += len(specs)
+        done, count = {}, counting(self.job)
+        for result in self.job.crew.each(list(specs.values())):
+            done[result.key] = result
+            count(result)
+        trained = [number for number in numbers if done[specs[number].key].state == "complete"]
+        for number in numbers:
+            row = self.rows[number]
+            gain = mean_gain(done[specs[number].key].errors, self.reference) if number in trained else None
+            self.rows[number] = row.model_copy(update={"again": () if gain is None else (*row.again, gain)})
+        return trained
+
+
+def _reference(rows: Sequence[TrialRow]) -> dict[str, float]:
+    return next(row.errors for row in rows if row.origin == SEPARATE)
+
+
+def _candidates(job: Job, rows: Sequence[TrialRow], share: float) -> list[int]:
+    """The best candidates, as many as ``share`` pays for."""
+    best = finalists(rows, job.limits, job.config.confirm.shortlist)
+    costs = itertools.accumulate(row.trainings for row in best)
+    return [row.number for k, (row, cost) in enumerate(zip(best, costs, strict=True)) if cost <= share or k < FEWEST]
+
+
+def _baselines(job: Job, rows: Sequence[TrialRow], share: float) -> list[int]:
+    """Of each baseline the two recipes that look best, where there are two and ``share`` pays for them."""
+    found: list[int] = []
+    for name in BASELINES:
+        network = job.baseline(name).fingerprint
+        same = [row for row in rows if row.architecture.fingerprint == network and row.gain is not None]
+        distinct = {row.candidate.fingerprint: row for row in reversed(same)}
+        best = sorted(distinct.values(), key=lambda row: -rating(row))[:2]
+        if len(best) == 2 and sum(row.trainings for row in best) <= share:
+            found += [row.number for row in best]
+    return found
