@@ -118,13 +118,13 @@ def made_row(arm: str, runs: list[float], *, dataset: str = "one", seed: int = 0
     return {**row, **changes}
 
 
-def write_set(folder: Path, name: str, n_rows: int = 90) -> None:
-    """A set of three tasks with the same rows, and one split of them."""
+def write_set(folder: Path, name: str, n_tasks: int = 3, n_rows: int = 90) -> None:
+    """A set of tasks with the same rows, and one split of them."""
     rng = np.random.default_rng(len(name))
     inputs = rng.normal(size=(n_rows, 4)).astype(np.float32)
-    noise = 0.3 * rng.normal(size=(n_rows, 3))
-    labels = (inputs @ rng.normal(size=(4, 3)) + noise).astype(np.float32)
-    tasks = [{"name": t, "type": "regression"} for t in ("x", "y", "z")]
+    noise = 0.3 * rng.normal(size=(n_rows, n_tasks))
+    labels = (inputs @ rng.normal(size=(4, n_tasks)) + noise).astype(np.float32)
+    tasks = [{"name": f"task{k}", "type": "regression"} for k in range(n_tasks)]
     meta = {"name": name, "kind": "shared", "modality": "tabular", "tasks": tasks, "default_split": "random"}
     split = (np.arange(n_rows) % 4 % 3).astype(np.int8)
     packed = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from plans_samples import made_row
+from plans_samples import made_row, write_set
 from scipy import stats
 
 from taskgroup.bench.frame import Places, Row, markdown_table, run_cells
@@ -130,12 +130,17 @@ def test_the_picture_has_a_look_for_every_arm(tmp_path: Path) -> None:
     assert (tmp_path / "gains.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_cells_are_sets_and_seeds_smallest_first(tmp_path: Path) -> None:
-    for name, size in (("big", 500), ("small", 10), ("middle", 100)):
-        (tmp_path / f"{name}.npz").write_bytes(bytes(size))
+def test_cells_are_sets_and_seeds_cheapest_first(tmp_path: Path) -> None:
+    (tmp_path / "broken.npz").write_bytes(b"no archive")
+    for name, n_tasks in (("a_many", 9), ("b_few", 3), ("c_some", 5)):
+        write_set(tmp_path, name, n_tasks)
     cells = PlansBench().cells(False, Places(data=tmp_path))
-    assert cells[:4] == ["small@0", "middle@0", "big@0", "small@1"]
-    assert len(cells) == 3 * len(FULL.seeds)
+    assert cells[:5] == ["b_few@0", "c_some@0", "a_many@0", "broken@0", "b_few@1"]
+    assert len(cells) == 4 * len(FULL.seeds)
+    some = PlansBench().cells(False, Places(data=tmp_path, sets="a_many, b_few"))
+    assert some[:3] == ["b_few@0", "a_many@0", "b_few@1"]
+    with pytest.raises(InputError, match=r"--sets: d: no such set in .*, which has a_many, b_few, broken, c_some"):
+        suite(True).sets(tmp_path, "d,a_many")
     (tmp_path / "x").mkdir()
     with pytest.raises(InputError, match=r"should be a folder of data sets NAME\.npz, found none"):
         suite(True).sets(tmp_path / "x")

@@ -106,7 +106,12 @@ def test_cheap_baselines_go_two_up_and_two_down_then_uphill(peak: float, expecte
 
 @pytest.mark.parametrize(
     ("shared", "separate", "expected"),
-    [(4.0, 16.0, [4, 8, 16]), (4.0, 4.0, [4, 8]), (4.0, 1.0, [4]), (1.0, 16.0, []), (0.5, 0.25, [0.5, 0.25])],
+    [
+        (4.0, 16.0, [4, 0.25, 8, 16]),
+        (8.0, 4.0, [8, 4, 0.25, 2]),
+        (0.5, 2.0, [0.5, 4, 0.25, 2]),
+        (0.5, 0.25, [0.5, 4, 0.25]),
+    ],
 )
 def test_a_dear_baseline_starts_from_the_best_of_all_shared(
     shared: float, separate: float, expected: list[float]
@@ -114,6 +119,22 @@ def test_a_dear_baseline_starts_from_the_best_of_all_shared(
     rows = opened(planner(budget=40.0), hill(shared, separate))  # all-separate takes a tenth of it
     assert ladder(rows, SEPARATE) == expected
     assert len(ladder(rows, SHARED)) >= 3
+
+
+@pytest.mark.parametrize(("budget", "expected"), [(34.0, [4, 0.25, 8, 16]), (27.0, [4, 0.25, 8]), (1.0, [4])])
+def test_a_dear_baseline_is_tuned_with_a_share_of_the_budget(budget: float, expected: list[float]) -> None:
+    rows = opened(planner(budget=budget), hill(4.0, 16.0))  # one training of it takes 4
+    assert ladder(rows, SEPARATE) == expected
+
+
+def test_proposals_end_with_their_share_of_the_budget() -> None:
+    first = [(f"number {k}", Candidate(architecture=branched(2 + k, 1))) for k in range(3)]
+    plan = planner(space(lr_scales=()), first=first, budget=10.0)
+    rows = opened(plan, hill(1.0))
+    assert [r.origin for r in rows[2:]] == [origin for origin, _ in first]  # these say nothing of their compute
+    three, four = ([r.model_copy(update={"trainings": dear}) for r in rows[:3]] for dear in (2.3, 2.4))
+    assert plan.propose(three, 1)[0][0] == "number 1"
+    assert turn(plan.propose(four, 1)[0][0]) == "surrogate"
 
 
 def test_failures_end_a_climb() -> None:

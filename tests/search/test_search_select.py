@@ -124,3 +124,12 @@ def test_one_network_under_two_recipes_is_two_candidates() -> None:
     table = rows((0.2, 2.0))
     table.append(table[2].model_copy(update={"number": 9, "gain": 0.3, "recipe": Recipe(lr_scale=2.0)}))
     assert numbers(finalists(table, NONE, 2)) == [9, 2]
+
+
+def test_what_was_trained_again_comes_before_the_rest_and_counts_by_its_mean() -> None:
+    """The best under one seed, 0.4, falls to 0.2; what was not trained again looks better and comes after."""
+    table = rows((0.4, 2.0), (0.3, 2.0), (0.29, 2.0))
+    table[2] = table[2].model_copy(update={"again": (0.0,)})
+    table[3] = table[3].model_copy(update={"again": (0.2, 0.25)})
+    assert numbers(finalists(table, NONE, 1)) == [3]
+    assert numbers(finalists(table, NONE, 3)) == [3, 2, 4]
