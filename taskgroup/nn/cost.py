@@ -50,6 +50,7 @@ class CostModel:
         stage_macs: Multiply-accumulates of one run on one example, shape ``(S,)``.
         sites: What adapters see of each stage.
         own_norm: Positions of the stages where every task has statistics of its own, and so a run of its own.
+        head_size: Heads of the all-shared that ratios are relative to; None for those of the architecture itself.
     """
 
     tasks: TaskSet
@@ -57,9 +58,10 @@ class CostModel:
     stage_macs: tuple[int, ...]
     sites: tuple[Site, ...]
     own_norm: tuple[int, ...] = ()
+    head_size: int | None = None
 
     @classmethod
-    def of(cls, trunk: Trunk, tasks: TaskSet, rows: Flow) -> "CostModel":
+    def of(cls, trunk: Trunk, tasks: TaskSet, rows: Flow, head_size: int | None = None) -> "CostModel":
         """Measure ``trunk`` on ``rows``, shape ``(batch, ...)``."""
         sites = sites_of(trunk, rows)
         params, macs = [], []
@@ -71,7 +73,7 @@ class CostModel:
                 params.append(sum(p.numel() for p in module.parameters()))
                 macs.append(counter.get_total_flops() // (2 * n_rows(rows)))
                 rows = output
-        return cls(tasks, tuple(params), tuple(macs), tuple(sites), own_norm(trunk))
+        return cls(tasks, tuple(params), tuple(macs), tuple(sites), own_norm(trunk), head_size)
 
     @cached_property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -81,14 +83,20 @@ class CostModel:
     def cost(self, architecture: Architecture) -> Cost:
         """Cost at inference (helpers' heads are gone by then)."""
         params, macs = self._absolute(architecture)
-        topology = architecture.topology
-        shared = Topology.shared(topology.tasks, topology.stages)
-        base = self._absolute(Architecture(topology=shared, head_size=architecture.head_size))
+        base = self._absolute(self.reference(architecture))
         return Cost(
             params=params,
             macs=macs,
             params_ratio=params / max(base[0], 1),
             macs_ratio=macs / max(base[1], 1),
+        )
+
+    def reference(self, architecture: Architecture) -> Architecture:
+        """The all-shared that ratios of ``architecture`` are relative to."""
+        topology = architecture.topology
+        return Architecture(
+            topology=Topology.shared(topology.tasks, topology.stages),
+            head_size=architecture.head_size if self.head_size is None else self.head_size,
         )
 
     def _absolute(self, architecture: Architecture) -> tuple[int, int]:

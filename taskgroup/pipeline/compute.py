@@ -29,14 +29,12 @@ class Compute:
     Attributes:
         model: Costs of the trunk.
         steps: Length of the training that is the unit.
-        head_size: Of the heads of the unit.
         shares: Each task's share of the training rows where they have rows of their own; else empty.
         tower: All-shared, opened up for looks; None where it is a black box.
     """
 
     model: CostModel
     steps: int
-    head_size: int = 0
     shares: tuple[float, ...] = ()
     tower: Tower | None = None
     _known: dict[Architecture, float] = field(default_factory=dict, repr=False, compare=False)
@@ -45,19 +43,18 @@ class Compute:
     def of(cls, prepared: Prepared, steps: int, head_size: int = 0) -> "Compute":
         """For the problem of a job."""
         rows, trunk, tasks = prepared.rows("train"), prepared.trunk, prepared.tasks
-        model = CostModel.of(trunk, tasks, rows.inputs[:2])
+        model = CostModel.of(trunk, tasks, rows.inputs[:2], head_size)
         shared = Architecture(topology=Topology.shared(tasks.names, trunk.names), head_size=head_size)
         tower = SharedNetwork(tasks, shared, trunk, model.sites, 0).tower()
         if rows.owner is None:
-            return cls(model, steps, head_size, (), tower)
+            return cls(model, steps, (), tower)
         counts = Counter(rows.owner.tolist())
         total = sum(counts[k] for k in range(len(tasks)))
-        return cls(model, steps, head_size, tuple(counts[k] / total for k in range(len(tasks))), tower)
+        return cls(model, steps, tuple(counts[k] / total for k in range(len(tasks))), tower)
 
     def trainings(self, candidate: Candidate, steps: int) -> float:
         """Cost of one training over ``steps`` steps."""
-        topology = candidate.architecture.topology
-        shared = Architecture(topology=Topology.shared(topology.tasks, topology.stages), head_size=self.head_size)
+        shared = self.model.reference(candidate.architecture)
         ratio = self._macs(candidate.architecture) / max(self._macs(shared), 1.0)
         return steps / self.steps * ratio * self._backwards(candidate.recipe.weighting)
 

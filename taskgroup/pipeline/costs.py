@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 
 from taskgroup.core.spec import Architecture, Cost
-from taskgroup.core.topology import Topology
 from taskgroup.nn.cost import CostModel
 from taskgroup.nn.measured import measured
 from taskgroup.nn.network import SharedNetwork
@@ -39,9 +38,10 @@ class Costs:
     _known: dict[Architecture, Cost] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, prepared: Prepared, *, latency: bool) -> "Costs":
-        """For the problem of a job."""
-        found = cls(prepared, CostModel.of(prepared.trunk, prepared.tasks, prepared.example()), latency)
+    def of(cls, prepared: Prepared, head_size: int = 0, *, latency: bool) -> "Costs":
+        """For the problem of a job, relative to all-shared with heads of ``head_size``."""
+        model = CostModel.of(prepared.trunk, prepared.tasks, prepared.example(), head_size)
+        found = cls(prepared, model, latency)
         if latency and found._path.exists():
             found._seconds = json.loads(found._path.read_text(encoding="utf-8"))
         return found
@@ -60,11 +60,8 @@ class Costs:
         counted = self.model.cost(architecture)
         if not self.latency:
             return counted
-        topology = architecture.topology
-        shared = Architecture(
-            topology=Topology.shared(topology.tasks, topology.stages), head_size=architecture.head_size
-        )
-        return counted.model_copy(update={"latency_ratio": self._time(architecture) / self._time(shared)})
+        shared = self._time(self.model.reference(architecture))
+        return counted.model_copy(update={"latency_ratio": self._time(architecture) / shared})
 
     def _time(self, architecture: Architecture) -> float:
         key = architecture.fingerprint

@@ -82,7 +82,8 @@ def make_search(job: Job, affinity: Affinity, proposals: Proposals, steps: int) 
     """The study with its space, and the planner that opens it; candidates are trained ``steps`` steps."""
     config = job.config.search
     space = search_space(job, affinity, proposals)
-    costs = Costs.of(job.prepared, latency=job.config.limits.latency_ratio is not None or "latency" in config.objective)
+    timed = job.config.limits.latency_ratio is not None or "latency" in config.objective
+    costs = Costs.of(job.prepared, job.config.heads.size, latency=timed)
     n_first = config.trials // 2 if config.first is None else config.first
 
     def allow(architecture: Architecture) -> bool:

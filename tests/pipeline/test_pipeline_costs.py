@@ -64,8 +64,12 @@ def test_a_latency_is_measured_once_and_read_ever_after(prepared: Prepared, time
     assert len(timed) == 2
 
 
-def test_the_reference_has_the_same_heads(prepared: Prepared, timed: list[Any]) -> None:
-    wide = SEPARATE.model_copy(update={"head_size": 8})
-    found = Costs.of(prepared, latency=True).cost(wide)
-    assert found.latency_ratio == pytest.approx(found.params_ratio)
+def test_the_reference_has_the_heads_of_the_job(prepared: Prepared, timed: list[Any]) -> None:
+    """Whatever heads a candidate has, it is compared with one and the same all-shared."""
+    wide = SHARED.model_copy(update={"head_size": 8})
+    macs = 64 + 3 * 4 * 8 + 8 * 5  # all three heads have a hidden layer, and the five outputs read it
+    for size, base in ((0, 84), (8, macs)):
+        found = Costs.of(prepared, size, latency=True).cost(wide)
+        assert found.macs_ratio == pytest.approx(macs / base)
+        assert found.latency_ratio == pytest.approx(found.params_ratio)
     assert len(timed) == 2
