@@ -192,15 +192,18 @@ class TaskEvidence(Frozen):
     gain_vs_shared: Interval
 
 
-class ArmEvidence(Frozen):
-    """One confirmed candidate on the validation split."""
+class ArmEvidence(Sparse):
+    """One confirmed candidate on the validation split, with its heads and its training."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"head_size", "recipe"})
     name: str
     fingerprint: str
     cost: Cost
     gain_vs_separate: Interval
     gain_vs_shared: Interval
     chosen: bool
+    head_size: int = 0
+    recipe: Recipe = Recipe()
 
 
 class Verdict(Frozen):
@@ -218,14 +221,16 @@ class Verdict(Frozen):
     text: str
 
 
-class Evidence(Frozen):
+class Evidence(Sparse):
     """What was measured for the chosen topology on seeds that search never saw.
 
     Gains and tasks are those of the test split, read once after the choice; ``arms`` are the finalists and baselines
     on the validation split, on which the choice was made. ``shared_vs_separate`` compares the baselines on the test
-    split.
+    split. ``optimism_vs_separate`` and ``optimism_vs_shared`` are what was taken off both mean gains, because the best
+    of several looks better than it is.
     """
 
+    later: ClassVar[frozenset[str]] = frozenset({"optimism_vs_separate", "optimism_vs_shared"})
     level: float
     seeds: tuple[int, ...]
     split: str
@@ -235,6 +240,8 @@ class Evidence(Frozen):
     tasks: tuple[TaskEvidence, ...]
     arms: tuple[ArmEvidence, ...]
     verdict: Verdict
+    optimism_vs_separate: float = 0.0
+    optimism_vs_shared: float = 0.0
 
     @property
     def losses(self) -> tuple[TaskEvidence, ...]:
@@ -251,10 +258,11 @@ class Evidence(Frozen):
 class Provenance(Sparse):
     """Where a spec comes from, and what each step cost; not part of its fingerprint.
 
-    ``seconds`` are wall time; ``trainings`` compute, in trainings of all-shared.
+    ``seconds`` are wall time; ``trainings`` compute, in trainings of all-shared; ``asked`` the config's objectives,
+    limits, rules and budgets, where it has any.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"trainings"})
+    later: ClassVar[frozenset[str]] = frozenset({"trainings", "asked"})
     job: str
     created: str
     seed: int
@@ -264,6 +272,7 @@ class Provenance(Sparse):
     n_trials: int
     seconds: dict[str, float] = Field(default_factory=dict)
     trainings: dict[str, float] = Field(default_factory=dict)
+    asked: dict[str, str] = Field(default_factory=dict)
 
 
 class Spec(Sparse):

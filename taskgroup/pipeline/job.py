@@ -1,5 +1,6 @@
 """The controller: takes a job through its steps, goes on where an earlier run stopped, answers at once when done."""
 
+import json
 import shutil
 import sys
 import time
@@ -21,7 +22,7 @@ from taskgroup.exporters import save_spec
 from taskgroup.groupers.propose import make_groupers
 from taskgroup.nn.sites import sites_of
 from taskgroup.pipeline.choosing import confirm
-from taskgroup.pipeline.config import Config
+from taskgroup.pipeline.config import Config, SearchConfig
 from taskgroup.pipeline.context import Job
 from taskgroup.pipeline.crew import Crew
 from taskgroup.pipeline.executors import InlineExecutor, LocalExecutor
@@ -221,4 +222,19 @@ def _provenance(config: Config, folder: Folder, n_trials: int) -> Provenance:
         n_trials=n_trials,
         seconds=dict(folder.state()["seconds"]),
         trainings=dict(folder.state().get("trainings", {})),
+        asked=_asked(config),
     )
+
+
+def _asked(config: Config) -> dict[str, str]:
+    """Objectives, limits, rules and budgets, by key, where they are not the usual ones."""
+    search = config.search.model_dump(mode="json", include={"objective", "trainings", "seconds"})
+    usual = {"search.objective": [*SearchConfig().objective]}
+    parts = {"search": search, "limits": config.limits.model_dump(mode="json")}
+    parts["propose.constraints"] = config.propose.constraints.model_dump(mode="json", exclude_defaults=True)
+    flat = {f"{section}.{key}": value for section, part in parts.items() for key, value in part.items()}
+    return {key: _words(value) for key, value in flat.items() if value not in (None, usual.get(key))}
+
+
+def _words(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, list | dict) else str(value)

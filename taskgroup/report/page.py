@@ -21,9 +21,12 @@ from taskgroup.report.summary import NO_EVIDENCE, headline, loss_words, settings
 from taskgroup.report.svg import inline_svg, svg_text
 from taskgroup.report.tables import (
     arm_table,
+    asked_words,
     chain_rows,
     cost_words,
     count_table,
+    dressed,
+    optimism_words,
     partition,
     proposal_table,
     provenance_list,
@@ -95,6 +98,10 @@ def _context(record: Record, pictures: dict[str, Markup]) -> dict[str, Any]:
         "tiles": _tiles(spec),
         "pictures": pictures,
         "tree": tree_text(spec.architecture, spec.cost),
+        "dressed": dressed(spec.architecture.head_size, spec.recipe),
+        "asked": asked_words(spec.provenance) if spec.provenance else "",
+        "listed": any(trial.again for trial in record.trials),
+        "optimism": unbroken(optimism_words(evidence)) if evidence else "",
         "tasks": task_table(evidence) if evidence else None,
         "arms": arm_table(evidence) if evidence else None,
         "proposals": proposal_table(record),

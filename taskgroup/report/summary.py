@@ -7,7 +7,7 @@ from pathlib import Path
 from taskgroup.core.gain import Interval
 from taskgroup.core.spec import Evidence, Spec
 from taskgroup.core.text import printable
-from taskgroup.report.tables import dressing, spent_words
+from taskgroup.report.tables import dressed, optimism_words, spent_words
 from taskgroup.report.text import amount, plural, shorten, times
 from taskgroup.report.tree import tree_text
 
@@ -53,8 +53,8 @@ def summary(name: str, spec: Spec, folder: str | Path | None = None) -> str:
         [*_verdict(name, spec.evidence), *edited],
         ["Topology", *indented(tree_text(spec.architecture).splitlines())],
     ]
-    if dressed := dressing(spec.architecture, spec.recipe):
-        blocks.append([f"Trained with  {dressed}"])
+    if words := dressed(spec.architecture.head_size, spec.recipe):
+        blocks.append([f"Trained with  {words}"])
     if spec.evidence:
         blocks.append(_gains(spec.evidence))
     if spec.cost:
@@ -100,7 +100,8 @@ def _gains(evidence: Evidence) -> list[str]:
     ]
     cells = [(label, *_interval_cells(gain), note) for label, gain, note in rows]
     title = f"Gain: mean share of the error that is gone ({settings(evidence)})"
-    return [title, *indented(aligned(cells, "<><<"))]
+    taken = textwrap.wrap(optimism_words(evidence), WIDTH - 2, break_on_hyphens=False)
+    return [title, *indented(aligned(cells, "<><<")), *indented(taken)]
 
 
 def _interval_cells(gain: Interval) -> tuple[str, str]:

@@ -60,9 +60,11 @@ def task_table(evidence: Evidence) -> Sheet:
 
 def arm_table(evidence: Evidence) -> Sheet:
     """Confirmed candidates on the validation split, the chosen one set off."""
+    varied = any(arm.head_size or arm.recipe.words for arm in evidence.arms)
     rows = [
         (
             printable(arm.name) + (" (chosen)" if arm.chosen else ""),
+            *([dressed(arm.head_size, arm.recipe) or DASH] if varied else []),
             *_ratios(arm.cost),
             arm.gain_vs_separate.percent(),
             arm.gain_vs_shared.percent(),
@@ -70,9 +72,10 @@ def arm_table(evidence: Evidence) -> Sheet:
         )
         for arm in evidence.arms
     ]
-    head = ("candidate", "parameters", "MACs", "gain vs all-separate", "gain vs all-shared", "fingerprint")
+    further = ("heads and training",) if varied else ()
+    named = ("parameters", "MACs", "gain vs all-separate", "gain vs all-shared", "fingerprint")
     chosen = frozenset(k for k, arm in enumerate(evidence.arms) if arm.chosen)
-    return Sheet(head, rows, texts=frozenset({0, 5}), strong=chosen)
+    return Sheet(("candidate", *further, *named), rows, texts=frozenset({0, 1, 6} if varied else {0, 5}), strong=chosen)
 
 
 def proposal_table(record: Record) -> Sheet:
@@ -126,33 +129,52 @@ def partition(grouping: Grouping) -> str:
 
 
 def trial_table(trials: Sequence[TrialRow], chosen: str) -> Sheet:
-    """Every trial, the plan's set off; ``chosen`` is its fingerprint. Heads and training stand where they vary."""
+    """Every trial, the plan's set off; ``chosen`` is its fingerprint.
+
+    Heads and training, and gains under further seeds, stand where there are any.
+    """
     varied = any(t.recipe.words for t in trials) or len({t.architecture.head_size for t in trials}) > 1
+    listed = any(t.again for t in trials)
     rows = [
         (
             str(t.number),
             printable(t.origin),
             STATES.get(t.state, printable(t.state)),
             DASH if t.gain is None else percent(t.gain),
+            *([", ".join(map(percent, t.again)) or DASH] if listed else []),
             *_ratios(t.cost),
             _copies(t.architecture),
             _adapters(t.architecture),
-            *([dressing(t.architecture, t.recipe) or DASH] if varied else []),
+            *([dressed(t.architecture.head_size, t.recipe) or DASH] if varied else []),
             f"{t.seconds:.1f}",
         )
         for t in trials
     ]
+    again = ("under further seeds",) if listed else ()
     further = ("heads and training",) if varied else ()
-    named = ("trial", "origin", "state", "gain", "parameters", "MACs", "copies per stage", "adapter sizes")
-    head = (*named, *further, "seconds")
+    costs = ("parameters", "MACs", "copies per stage", "adapter sizes")
+    head = ("trial", "origin", "state", "gain", *again, *costs, *further, "seconds")
     strong = frozenset(k for k, t in enumerate(trials) if t.gain is not None and t.architecture.fingerprint == chosen)
-    return Sheet(head, rows, texts=frozenset({1, 2, 6, 7, 8} if varied else {1, 2, 6, 7}), strong=strong)
+    texts = frozenset(head.index(name) for name in ("origin", "state", *costs[2:], *further))
+    return Sheet(head, rows, texts=texts, strong=strong)
 
 
-def dressing(architecture: Architecture, recipe: Recipe) -> str:
+def dressed(head_size: int, recipe: Recipe) -> str:
     """Heads and training where they are not the plainest: ``heads of 32, learning rate x 4``."""
-    heads = [f"heads of {architecture.head_size}"] * bool(architecture.head_size)
+    heads = [f"heads of {head_size}"] * bool(head_size)
     return ", ".join(heads + [recipe.words] * bool(recipe.words))
+
+
+def optimism_words(evidence: Evidence) -> str:
+    """What was taken off the gains for the choice among several; empty where nothing was."""
+    pairs = (("all-separate", evidence.optimism_vs_separate), ("all-shared", evidence.optimism_vs_shared))
+    taken = [f"{percent(value).lstrip('+')} from the gain against {name}" for name, value in pairs if value]
+    return f"Taken off for having chosen the best of several: {' and '.join(taken)}." if taken else ""
+
+
+def asked_words(provenance: Provenance) -> str:
+    """Objectives, limits, rules and budgets of the config, where it has any."""
+    return printable(", ".join(f"{key} {value}" for key, value in provenance.asked.items()))
 
 
 def spent_words(provenance: Provenance) -> str:
@@ -174,6 +196,7 @@ def provenance_list(provenance: Provenance | None, fingerprint: str) -> list[tup
             ("versions", ", ".join(f"{k} {v}" for k, v in provenance.versions.items())),
             ("time", ", ".join(f"{k} {v:.1f} s" for k, v in provenance.seconds.items())),
             ("compute", f"{spent} trainings of all-shared" if (spent := spent_words(provenance)) else ""),
+            ("asked for", asked_words(provenance)),
         ]
     return [(word, printable(value)) for word, value in pairs if value]
 

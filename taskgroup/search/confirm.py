@@ -43,6 +43,8 @@ def arm_evidence(arms: Sequence[Arm], chosen: Arm, level: float) -> tuple[ArmEvi
             gain_vs_separate=gain_interval(arm.errors, separate, level=level),
             gain_vs_shared=gain_interval(arm.errors, shared, level=level),
             chosen=arm is chosen,
+            head_size=arm.architecture.head_size,
+            recipe=arm.recipe,
         )
         for arm in arms
     )
@@ -100,6 +102,8 @@ def evidence(
             level=level,
             corrected=less_by != Optimism(),
         ),
+        optimism_vs_separate=less_by.against_separate,
+        optimism_vs_shared=less_by.against_shared,
     )
 
 
