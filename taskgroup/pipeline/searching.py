@@ -84,7 +84,7 @@ def make_search(job: Job, affinity: Affinity, proposals: Proposals, steps: int) 
     space = search_space(job, affinity, proposals)
     timed = job.config.limits.latency_ratio is not None or "latency" in config.objective
     costs = Costs.of(job.prepared, job.config.heads.size, latency=timed)
-    n_first = config.trials // 2 if config.first is None else config.first
+    n_first = config.trials // 3 if config.first is None else config.first
 
     def allow(architecture: Architecture) -> bool:
         return job.limits.allow(architecture, costs.cost(architecture))

@@ -12,8 +12,8 @@ from taskgroup.pipeline.forking import SearchTrials
 from taskgroup.search.notes import BASELINES, SEPARATE
 from taskgroup.search.select import finalists, rating
 
-SHARE = 0.2
-"""Of the search's compute, that the first round may take: of candidates, and of each baseline's recipes."""
+SHARE, BASELINES_SHARE = 0.2, 0.35
+"""Of the search's compute, that the first round may take: candidates, and the recipes of each baseline."""
 FEWEST = 2
 """Candidates that are trained again whatever it takes."""
 
@@ -29,9 +29,9 @@ def shortlist(job: Job, rows: Sequence[TrialRow], trials: SearchTrials) -> list[
     """
     config, known = job.config.confirm, {row.number: row for row in rows}
     taking = _Taking(job, trials, known, _reference(rows))
-    share = SHARE * sum(row.trainings for row in rows)
-    alive = _candidates(job, rows, share) if config.shortlist else []
-    plain = _baselines(job, rows, share) if config.shortlist else []
+    spent = sum(row.trainings for row in rows)
+    alive = _candidates(job, rows, SHARE * spent) if config.shortlist else []
+    plain = _baselines(job, rows, BASELINES_SHARE * spent) if config.shortlist else []
     job.progress.begin("shortlist", len(alive) + len(plain))
     for k in range(1, config.rounds + 1):
         alive = [number for number in taking.again(k, [*alive, *plain]) if number not in plain]

@@ -19,7 +19,7 @@ DEAR = 0.08
 """Share of the budget from which on all-separate's learning rate is tuned in few steps."""
 TUNING = 0.6
 """Of a dear all-separate no more is trained than this share of the budget pays for."""
-OPENING = 0.7
+OPENING = 0.6
 """Proposals stop and turns begin once this share of the budget is used up."""
 MIN_SCALES = 2
 """But so many scales of it are tried, if one is not enough to tell."""

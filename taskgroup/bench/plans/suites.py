@@ -93,7 +93,7 @@ def effort(path: Path) -> float:
 
 
 QUICK = Suite(seeds=(0,), n_final=3, ablated=(), most_sets=3, steps=150, free=16.0, separates=3.0)
-FULL = Suite(seeds=(0, 1, 2), n_final=5, ablated=(0, 1, 2), most_sets=1000, steps=300)
+FULL = Suite(seeds=(0, 1, 2), n_final=8, ablated=(0, 1, 2), most_sets=1000, steps=300)
 
 
 def suite(quick: bool) -> Suite:
