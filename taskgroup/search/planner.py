@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from taskgroup.active.companions import Companions
+from taskgroup.active.companions.surrogate import Companions
 from taskgroup.adapters import ADAPTERS
 from taskgroup.core.affinity import Affinity
 from taskgroup.core.recipe import Candidate

@@ -6,11 +6,11 @@ from companion_examples import Planted, affinity, names, random_topology
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskgroup.active.companions import Companions
-from taskgroup.active.companions_choice import chosen
-from taskgroup.active.companions_draws import draws
-from taskgroup.active.companions_evidence import labels_of
-from taskgroup.active.companions_pool import Known, pool
+from taskgroup.active.companions.choice import chosen
+from taskgroup.active.companions.draws import draws
+from taskgroup.active.companions.evidence import labels_of
+from taskgroup.active.companions.pool import Known, pool
+from taskgroup.active.companions.surrogate import Companions
 from taskgroup.core.grouping import Grouping
 from taskgroup.core.topology import Topology
 from taskgroup.errors import InputError

@@ -8,10 +8,10 @@ from companion_examples import names, random_topology
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskgroup.active.companions_climb import climb, climb_within
-from taskgroup.active.companions_draws import Weights
-from taskgroup.active.companions_evidence import Labels, labels_of
-from taskgroup.active.companions_moves import canonical, half, neighbours
+from taskgroup.active.companions.climb import climb, climb_within
+from taskgroup.active.companions.draws import Weights
+from taskgroup.active.companions.evidence import Labels, labels_of
+from taskgroup.active.companions.moves import canonical, half, neighbours
 from taskgroup.core.grouping import canonical_labels
 from taskgroup.core.topology import Topology
 

@@ -8,12 +8,12 @@ from companion_examples import names, random_topology
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
 
-from taskgroup.active.companions_draws import draws
-from taskgroup.active.companions_evidence import Array, Evidence, Trials, companions, labels_of
-from taskgroup.active.companions_look import joint_draws, look
-from taskgroup.active.companions_model import CALM, Model
-from taskgroup.active.companions_parts import between, columns, within
-from taskgroup.active.companions_prior import LUCK, Variances
+from taskgroup.active.companions.draws import draws
+from taskgroup.active.companions.evidence import Array, Evidence, Trials, companions, labels_of
+from taskgroup.active.companions.look import joint_draws, look
+from taskgroup.active.companions.model import CALM, Model
+from taskgroup.active.companions.parts import between, columns, within
+from taskgroup.active.companions.prior import LUCK, Variances
 from taskgroup.core.grouping import Grouping
 from taskgroup.core.topology import Topology
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from taskgroup.active.companions_draws import Weights
-from taskgroup.active.companions_evidence import Array, Labels
-from taskgroup.active.companions_moves import canonical, neighbours
+from taskgroup.active.companions.draws import Weights
+from taskgroup.active.companions.evidence import Array, Labels
+from taskgroup.active.companions.moves import canonical, neighbours
 
 ROUNDS = 4
 """Most rounds of a climb."""

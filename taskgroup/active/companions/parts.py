@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from taskgroup.active.companions_evidence import Array, Labels, companions
+from taskgroup.active.companions.evidence import Array, Labels, companions
 
 POWERS = (0.5, 1.0)
 """Powers of the number of companions by which their effects are divided: between a sum (0) and a mean (1)."""

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from taskgroup.active.companions_evidence import labels_of
-from taskgroup.active.companions_look import joint_draws, look, mixed
-from taskgroup.active.companions_model import Model
+from taskgroup.active.companions.evidence import labels_of
+from taskgroup.active.companions.look import joint_draws, look, mixed
+from taskgroup.active.companions.model import Model
 from taskgroup.core.topology import Topology
 
 JOINT = 256

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_solve, cholesky
 
-from taskgroup.active.companions_evidence import Array, Evidence
-from taskgroup.active.companions_own import Own
-from taskgroup.active.companions_parts import between, columns
-from taskgroup.active.companions_prior import GRID, LUCK, Variances
+from taskgroup.active.companions.evidence import Array, Evidence
+from taskgroup.active.companions.own import Own
+from taskgroup.active.companions.parts import between, columns
+from taskgroup.active.companions.prior import GRID, LUCK, Variances
 
 NEGLIGIBLE = 0.05
 """Members of the grid with less weight are left out."""

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from taskgroup.active.companions_evidence import Array
-from taskgroup.active.companions_parts import POWERS, Parts
+from taskgroup.active.companions.evidence import Array
+from taskgroup.active.companions.parts import POWERS, Parts
 from taskgroup.core.task import Frozen
 
 

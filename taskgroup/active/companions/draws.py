@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from taskgroup.active.companions_evidence import Array, Labels
-from taskgroup.active.companions_model import Member, Model
-from taskgroup.active.companions_parts import between, same_copy
-from taskgroup.active.companions_prior import Variances
+from taskgroup.active.companions.evidence import Array, Labels
+from taskgroup.active.companions.model import Member, Model
+from taskgroup.active.companions.parts import between, same_copy
+from taskgroup.active.companions.prior import Variances
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lapack
 
-from taskgroup.active.companions_evidence import Array, Evidence
-from taskgroup.active.companions_parts import Parts
-from taskgroup.active.companions_prior import Variances
+from taskgroup.active.companions.evidence import Array, Evidence
+from taskgroup.active.companions.parts import Parts
+from taskgroup.active.companions.prior import Variances
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from taskgroup.active.companions_evidence import Array, Labels
+from taskgroup.active.companions.evidence import Array, Labels
 from taskgroup.core.grouping import canonical_labels
 from taskgroup.core.topology import Topology
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from taskgroup.active.companions_choice import chosen
-from taskgroup.active.companions_draws import Weights, draws
-from taskgroup.active.companions_evidence import Array, Labels, Trials, labels_of
-from taskgroup.active.companions_look import Look, look, mixed
-from taskgroup.active.companions_model import Model
-from taskgroup.active.companions_moves import canonical, topology_of
-from taskgroup.active.companions_pool import Known, pool, pool_within
+from taskgroup.active.companions.choice import chosen
+from taskgroup.active.companions.draws import Weights, draws
+from taskgroup.active.companions.evidence import Array, Labels, Trials, labels_of
+from taskgroup.active.companions.look import Look, look, mixed
+from taskgroup.active.companions.model import Model
+from taskgroup.active.companions.moves import canonical, topology_of
+from taskgroup.active.companions.pool import Known, pool, pool_within
 from taskgroup.core.affinity import TRUNK, Affinity
 from taskgroup.core.topology import Topology
 from taskgroup.errors import InputError
@@ -35,7 +35,7 @@ class Companions:
     """Learns from every finished trial what sharing does to each task, and proposes topologies.
 
     A trial says for each task who shared its copy of each stage, and what it gained: ``1 - error / reference``. The
-    model (:class:`~taskgroup.active.companions_model.Member`): a task's gain is the sum over stages of what each
+    model (:class:`~taskgroup.active.companions.model.Member`): a task's gain is the sum over stages of what each
     companion does to it, what sharing the stage does, what pairs of companions do, parts of these that all tasks have
     in common, and luck. The affinity says beforehand who helps whom; how far it is believed is learned, down to
     nothing. Proposals are climbed to under draws of what was learned, and of those the ones are taken from which the

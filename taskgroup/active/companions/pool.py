@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from taskgroup.active.companions_climb import climb, climb_within
-from taskgroup.active.companions_draws import Weights
-from taskgroup.active.companions_evidence import Array, Labels
-from taskgroup.active.companions_look import look, mixed
-from taskgroup.active.companions_model import Model
-from taskgroup.active.companions_moves import canonical, neighbours
+from taskgroup.active.companions.climb import climb, climb_within
+from taskgroup.active.companions.draws import Weights
+from taskgroup.active.companions.evidence import Array, Labels
+from taskgroup.active.companions.look import look, mixed
+from taskgroup.active.companions.model import Model
+from taskgroup.active.companions.moves import canonical, neighbours
 
 AROUND = 4
 """Topologies one step away from each that was found."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from taskgroup.active.companions_evidence import Array, Evidence, Labels
-from taskgroup.active.companions_model import Member, Model
-from taskgroup.active.companions_parts import Parts, between, columns, within
+from taskgroup.active.companions.evidence import Array, Evidence, Labels
+from taskgroup.active.companions.model import Member, Model
+from taskgroup.active.companions.parts import Parts, between, columns, within
 
 
 @dataclass(frozen=True)
