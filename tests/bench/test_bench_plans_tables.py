@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,6 +59,7 @@ def made() -> list[Row]:
 def test_tables() -> None:
     found = tables(made())
     assert list(found) == [
+        "Goals",
         "The plan against both baselines",
         "All sets together",
         "What each part is worth",
@@ -81,6 +83,12 @@ def test_tables() -> None:
     assert over[SHARED]["sets"] == 3
     assert [over[SHARED][f"plan {word} on"] for word in ("better", "worse")] == [1, 1]
     assert over[PLAN]["plan better on"] == ""
+    goals = [(row["found"], row["reached"]) for row in found["Goals"]]
+    assert goals == [
+        ("on 1 of 2: lose", "no"),
+        ("on 1 of 2: win", "yes"),
+        ("+12.5 %, next is all-shared with +10.0 %", "yes"),
+    ]
     half = found["half: pooled over the seeds"]
     assert [row["arm"] for row in half] == [SHARED, SEPARATE]
     assert [row["plan's advantage"] for row in half] == ["", ""]
@@ -106,6 +114,17 @@ def test_what_a_part_is_worth() -> None:
     assert added["worth, mean gain"] == "+20.0 %"  # of forking, not of leaving it out
     (same,) = tables([forked[0], {**forked[0], "arm": ABLATED}])["What each part is worth"]
     assert (same["another plan on"], same["worth, mean gain"]) == (0, "+0.0 %")
+
+
+def test_what_forking_keeps_and_what_choosing_costs() -> None:
+    told: dict[str, Any] = {"trials": 30, "trial_seconds": 40.0, "choosing_seconds": 1.0}
+    fork: dict[str, Any] = {"rho": 0.5, "candidates": 4, "on": False, "words": "forking off"}
+    rows = [made_row(PLAN, [0.1, 0.1], **told), made_row("taskgroup with forking", [0.1, 0.1], fork=fork, **told)]
+    found = tables(rows)
+    (kept,), (timed,) = found["Forking"], found["What choosing costs"]
+    assert (kept["rank correlation"], kept["candidates"], kept["forked"]) == ("0.50", 4, "no")
+    assert (timed["trials"], timed["seconds in choosing"], timed["share"]) == (30, "1.0", "2.5 %")
+    assert tables([{**rows[1], "fork": {**fork, "rho": None}}])["Forking"][0]["rank correlation"] == ""
 
 
 def test_a_run_is_told_in_words() -> None:

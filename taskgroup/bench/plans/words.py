@@ -17,11 +17,19 @@ def tables(rows: Sequence[Row]) -> dict[str, list[Row]]:
     if done:
         whole = [name for name in sets if all(_has(done, arm, name) for arm in (OURS, SHARED, SEPARATE))]
         if whole:
-            found["The plan against both baselines"] = [_verdict(done, name) for name in whole]
+            verdicts = [_verdict(done, name) for name in whole]
+            found["Goals"] = _goals(done, verdicts)
+            found["The plan against both baselines"] = verdicts
         found["All sets together"] = [_over_sets(done, sets, arm.name) for arm in ARMS if _has(done, arm.name)]
-        ablated = [arm for arm in ABLATIONS if _has(done, arm.name)]
+        ablated = [arm for arm in ABLATIONS if any(_has(done, arm.name, n) and _has(done, OURS, n) for n in sets)]
         if ablated:
             found["What each part is worth"] = [_part(done, sets, arm) for arm in ablated]
+        forked = [row for row in done if "fork" in row]
+        if forked:
+            found["Forking"] = [_forked(row) for row in forked]
+        timed = [row for row in done if row["arm"] == OURS and row.get("trial_seconds")]
+        if timed:
+            found["What choosing costs"] = [_timed(row) for row in timed]
         for name in sets:
             known = [arm.name for arm in (*ARMS, *ABLATIONS) if _has(done, arm.name, name)]
             found[f"{name}: pooled over the seeds"] = [_pooled_row(done, name, arm) for arm in known]
@@ -54,6 +62,40 @@ def _verdict(rows: Sequence[Row], name: str) -> Row:
         "parameters": f"{mean(r['params_ratio'] for r in ours):.2f}",
         "MACs": f"{mean(r['macs_ratio'] for r in ours):.2f}",
     }
+
+
+def _goals(rows: Sequence[Row], verdicts: Sequence[Row]) -> list[Row]:
+    """What the benchmark is to show, on the sets that have the plan and both baselines."""
+    sets = [row["set"] for row in verdicts]
+    better = [row["set"] for row in verdicts if row["in words"] == "better than both"]
+    worse = [row["set"] for row in verdicts if row["in words"].startswith("worse")]
+    means = {
+        arm.name: mean(pooled(_of(rows, name, arm.name)).mean for name in sets)
+        for arm in ARMS
+        if all(_has(rows, arm.name, name) for name in sets)
+    }
+    next_best = max((arm for arm in means if arm != OURS), key=lambda arm: means[arm])
+    return [
+        {
+            "goal": "significantly worse than the better baseline on no set",
+            "found": f"on {len(worse)} of {len(sets)}" + (f": {', '.join(worse)}" if worse else ""),
+            "reached": _yes(not worse),
+        },
+        {
+            "goal": "significantly better than both baselines on at least half of the sets",
+            "found": f"on {len(better)} of {len(sets)}" + (f": {', '.join(better)}" if better else ""),
+            "reached": _yes(2 * len(better) >= len(sets)),
+        },
+        {
+            "goal": "mean gain above every other arm",
+            "found": f"{100 * means[OURS]:+.1f} %, next is {next_best} with {100 * means[next_best]:+.1f} %",
+            "reached": _yes(means[OURS] > means[next_best]),
+        },
+    ]
+
+
+def _yes(reached: bool) -> str:
+    return "yes" if reached else "no"
 
 
 def _word(against: dict[str, Interval], better: str) -> str:
@@ -126,6 +168,29 @@ def _pooled_row(rows: Sequence[Row], name: str, arm: str) -> Row:
         "MACs": f"{mean(row['macs_ratio'] for row in own):.2f}",
         "trainings": f"{mean(row['trainings'] for row in own):.0f}",
         "seconds": f"{mean(row['seconds'] for row in own):.0f}",
+    }
+
+
+def _forked(row: Row) -> Row:
+    fork = row["fork"]
+    rho = fork["rho"]
+    return {
+        "set": row["dataset"],
+        "seed": row["seed"],
+        "rank correlation": "" if rho is None else f"{rho:.2f}",
+        "candidates": fork["candidates"],
+        "forked": "yes" if fork["on"] else "no",
+    }
+
+
+def _timed(row: Row) -> Row:
+    return {
+        "set": row["dataset"],
+        "seed": row["seed"],
+        "trials": row["trials"],
+        "seconds in training": f"{row['trial_seconds']:.1f}",
+        "seconds in choosing": f"{row['choosing_seconds']:.1f}",
+        "share": f"{100 * row['choosing_seconds'] / row['trial_seconds']:.1f} %",
     }
 
 
