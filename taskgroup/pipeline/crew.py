@@ -19,6 +19,9 @@ class Crew:
         folder: Where results lie.
         executor: Who does them.
         progress: Told of retries.
+
+    Attributes:
+        reused_s: Seconds that trainings took whose results lay on disk already.
     """
 
     def __init__(self, folder: Folder, executor: Executor, progress: Progress) -> None:
@@ -27,6 +30,8 @@ class Crew:
         self._twins: Counter[str] = Counter()
         self._attempts: dict[str, int] = {}
         self._ready: deque[TrialResult] = deque()
+        self._seen: set[str] = set()
+        self.reused_s = 0.0
 
     @property
     def n_running(self) -> int:
@@ -45,6 +50,7 @@ class Crew:
             return
         known = self.folder.result(spec)
         if known is not None:
+            self.reused_s += 0.0 if spec.key in self._seen else known.seconds
             self._finish(known)
             return
         self._attempts[spec.key] = self._attempts.get(spec.key, 0) + 1
@@ -66,6 +72,7 @@ class Crew:
 
     def _finish(self, result: TrialResult) -> None:
         """Hand back the result as often as it was started."""
+        self._seen.add(result.key)
         self._ready.extend([result] * (1 + self._twins.pop(result.key, 0)))
 
     def _collect(self, spec: TrialSpec, reason: str | None) -> TrialResult | None:

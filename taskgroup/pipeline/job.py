@@ -99,7 +99,7 @@ def run_job(
                 progress.begin("report", 0)
                 write_report(record, folder.path)
                 progress.end("report.html and figures")
-            folder.note(state="done")
+            folder.note(state="done", reused_s=round(crew.reused_s, 2))
             return record
         finally:
             executor.close()

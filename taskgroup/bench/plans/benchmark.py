@@ -39,7 +39,8 @@ What `taskgroup` plans, against what one would do otherwise **with the same comp
 
 - Compute is counted in multiply-accumulates of training steps, in units of one training of all-shared. The flow runs
   first; what it used in all (looking ahead, search, confirmation) is the `budget` that every other arm may use, to tune
-  its learning rate (factors 1/4 to 16), to train candidates, and to race the best of them over further seeds.
+  its learning rate (factors 1/4 to 16), to train candidates, and to race the best of them over further seeds. The same
+  training is done once for all arms that ask for it, and each is charged for it; so are its `seconds`.
 - Then each arm's choice is trained under fresh seeds, the same seeds and batches for all, and scored on the test split
   once. Gain is the mean over tasks of `1 - error / error of all-separate`, all-separate with its learning rate tuned;
   intervals (90 %) are over these seeds, for these tasks and this split.
@@ -126,7 +127,8 @@ def _choose(lab: Lab, arm: Arm, budget: float) -> dict[str, Any]:
         candidate = arm.choose(lab, account)
     except TaskgroupError as error:
         return {"failed": str(error)}
-    used = {"trainings": account.spent, "seconds": time.perf_counter() - started, **account.facts}
+    seconds = time.perf_counter() - started + account.reused_s
+    used = {"trainings": account.spent, "seconds": seconds, **account.facts}
     return {"candidate": candidate.model_dump(mode="json"), "used": used}
 
 

@@ -39,7 +39,9 @@ def flow(lab: Lab, account: Account, *, name: str, changes: Mapping[str, Any]) -
     account.spent += sum(provenance.trainings.values())
     trained = sum(row.seconds for row in record.trials if row.errors)
     account.facts |= {"trials": len(record.trials), "trial_seconds": round(trained, 2)}
-    account.facts |= {"choosing_seconds": Folder(folder).state()["choosing"]}
+    state = Folder(folder).state()
+    account.facts |= {"choosing_seconds": state["choosing"]}
+    account.reused_s += state["reused_s"]
     if (folder / FORK).exists():
         account.facts["fork"] = json.loads((folder / FORK).read_text(encoding="utf-8"))
     return Candidate(architecture=record.spec.architecture, recipe=record.spec.recipe)

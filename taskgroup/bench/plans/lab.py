@@ -34,10 +34,18 @@ Array = NDArray[np.float64]
 
 @dataclass
 class Account:
-    """What an arm may use, and has used, in trainings of all-shared; and what it found on the way."""
+    """What an arm may use, and has used, in trainings of all-shared; and what it found on the way.
+
+    Attributes:
+        budget: Compute that it may use.
+        spent: Compute that it has used.
+        reused_s: Seconds of the trainings among it that another arm had done before.
+        facts: What it found on the way.
+    """
 
     budget: float
     spent: float = 0.0
+    reused_s: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -122,7 +130,7 @@ class Lab:
         account.spent += self.cost(candidate, steps)
         # the seeds of a job's search, which trains much the same
         seed = derive_seed(self.seed, "search", k) if k else derive_seed(self.seed, "search")
-        return self._trained(candidate, seed, "search", steps).errors
+        return self._done(self._spec(candidate, seed, "search", steps), account).errors
 
     def tested(self, candidate: Candidate, n_seeds: int) -> Array:
         """Test errors of trainings under fresh seeds, the same for all arms; shape ``(n_seeds, n_tasks)``."""
@@ -146,14 +154,11 @@ class Lab:
         spec = spec.model_copy(
             update={"measure": wanted, "train": train.model_copy(update={"n_checks": max(train.n_checks, MIN_CHECKS)})}
         )
-        looks = read_looks(self.prepared.folder, spec, self._done(spec))
+        looks = read_looks(self.prepared.folder, spec, self._done(spec, account))
         rows = self.prepared.rows("train")
         labels, n_rows = rows.labels.double().numpy(), min(train.batch_size, len(rows))
         account.spent += self.cost(candidate) + self.compute.looks(config.affinity, len(looks.samples))
         return averaged(config, [looks], self.tasks, self.stages, labels, n_rows)
-
-    def _trained(self, candidate: Candidate, seed: int, step: Step, steps: int | None) -> TrialResult:
-        return self._done(self._spec(candidate, seed, step, steps))
 
     def _spec(self, candidate: Candidate, seed: int, step: Step, steps: int | None) -> TrialSpec:
         train = applied(candidate.recipe, self.train)
@@ -166,8 +171,10 @@ class Lab:
             train=train if steps is None else train.model_copy(update={"steps": steps}),
         )
 
-    def _done(self, spec: TrialSpec) -> TrialResult:
+    def _done(self, spec: TrialSpec, account: Account | None = None) -> TrialResult:
         known = self.prepared.folder.result(spec)
+        if known is not None and account is not None:
+            account.reused_s += known.seconds
         if known is None:
             known = run_trial(spec, self.prepared)
             self.prepared.folder.keep(known)
