@@ -1,7 +1,7 @@
 """The last step: finalists and baselines on fresh seeds, the choice, and only then the test split."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,11 @@ from taskgroup.search.confirm import (
 )
 from taskgroup.search.select import finalists, rating
 
+RECIPES, CLOSE = 2, 0.1
+"""Of each baseline so many recipes are confirmed, those that gain at most so much less than the best."""
+OTHER = ", recipe "
+"""Between a baseline's name and the number of another of its recipes."""
+
 
 @dataclass(frozen=True)
 class Confirmed:
@@ -47,13 +52,15 @@ def confirm(job: Job, rows: Sequence[TrialRow]) -> Confirmed:
     by_key = {result.key: result for result in done}
     n_steps = job.train(config.steps).steps
     job.charge("confirm", len(seeds) * sum(job.compute.trainings(row.candidate, n_steps) for _, row in arms))
-    compared = [
+    trained = [
         Arm(name, row.architecture, row.cost, _errors(job, [by_key[s.key] for s in specs[name]]), row.recipe)
         for name, row in arms
     ]
+    compared, source = _settled(trained)
     chosen = choose(compared, job.limits, config.level, config.cheapest_by)
     job.progress.end(f"chose {chosen.name}")
-    test = _test(job, {name: specs[name] for name in dict.fromkeys((chosen.name, SEPARATE, SHARED))}, chosen.name)
+    tested = {name: specs[source.get(name, name)] for name in dict.fromkeys((chosen.name, SEPARATE, SHARED))}
+    test = _test(job, tested, chosen.name)
     shown = arm_evidence(compared, chosen, config.level)
     lead = lead_over(compared, chosen, job.limits, config.level)
     separate = next(arm.errors for arm in compared if arm.name == SEPARATE)
@@ -63,21 +70,35 @@ def confirm(job: Job, rows: Sequence[TrialRow]) -> Confirmed:
         job.prepared.tasks, shown, test, seeds, config.level, job.limits, lead, excess=excess, broken=broken
     )
     best_seed = int(np.argmin((chosen.errors / separate).mean(axis=1)))
-    file = by_key[specs[chosen.name][best_seed].key].file
+    file = by_key[tested[chosen.name][best_seed].key].file
     return Confirmed(chosen, learned, job.folder.trials / str(file))
 
 
 def _arms(job: Job, rows: Sequence[TrialRow]) -> list[tuple[str, TrialRow]]:
-    """Both baselines, each with the recipe that was best for it, and the finalists."""
+    """Both baselines, each with the recipes that look best for it, and the finalists."""
     arms = []
     for name in (SHARED, SEPARATE):
         plain = job.baseline(name).fingerprint
         same = [row for row in rows if row.architecture.fingerprint == plain and row.gain is not None]
         if not same:
             raise TrialError(f"confirm: the search has no complete trial of {name}")
-        arms.append((name, max(same, key=lambda row: (bool(row.again), rating(row)))))
+        best = sorted({row.candidate.fingerprint: row for row in reversed(same)}.values(), key=lambda r: -rating(r))
+        close = [row for row in best[:RECIPES] if rating(row) >= rating(best[0]) - CLOSE]
+        arms += [(f"{name}{OTHER}{k}" if k else name, row) for k, row in enumerate(close)]
     best = finalists(rows, job.limits, job.config.confirm.finalists)
     return arms + [(f"trial {row.number}", row) for row in best]
+
+
+def _settled(trained: Sequence[Arm]) -> tuple[list[Arm], dict[str, str]]:
+    """Arms with each baseline at its better recipe only, and under which names those were trained."""
+    source = {}
+    for name in (SHARED, SEPARATE):
+        same = [arm for arm in trained if arm.name.split(OTHER)[0] == name]
+        scale = same[0].errors.mean(axis=0)
+        source[name] = min(same, key=lambda arm: float((arm.errors / scale).mean())).name
+    kept = {arm.name: arm for arm in trained}
+    others = [arm for arm in trained if arm.name.split(OTHER)[0] not in source]
+    return [*(replace(kept[source[name]], name=name) for name in (SHARED, SEPARATE)), *others], source
 
 
 def _confirm_specs(job: Job, candidate: Candidate, seeds: Sequence[int]) -> list[TrialSpec]:

@@ -9,11 +9,11 @@ from taskgroup.core.gain import mean_gain
 from taskgroup.core.record import TrialRow
 from taskgroup.pipeline.context import Job, counting
 from taskgroup.pipeline.forking import SearchTrials
-from taskgroup.search.notes import BASELINES, SEPARATE
+from taskgroup.search.notes import SEPARATE
 from taskgroup.search.select import finalists, rating
 
-SHARE, BASELINES_SHARE = 0.2, 0.35
-"""Of the search's compute, that the first round may take: candidates, and the recipes of each baseline."""
+SHARE = 0.2
+"""Of the search's compute, that the first round may take."""
 FEWEST = 2
 """Candidates that are trained again whatever it takes."""
 
@@ -22,21 +22,17 @@ def shortlist(job: Job, rows: Sequence[TrialRow], trials: SearchTrials) -> list[
     """``rows``, the best of which say what they gain under further seeds.
 
     What looks best among many under one seed owes some of it to that seed. So ``confirm.shortlist`` candidates, or as
-    many as a share of the search's compute pays for, and the two recipes that look best for each baseline that is not
-    dear, are trained under a second seed of the search; of the candidates the better half is under a third, and so on,
-    ``confirm.rounds`` in all (successive halving, Karnin, Koren and Somekh 2013). All seeds are the same for all, and
-    none of them is one of the confirmation's.
+    many as a share of the search's compute pays for, are trained under a second seed of the search, the better half
+    under a third, and so on, ``confirm.rounds`` in all (successive halving, Karnin, Koren and Somekh 2013). All seeds
+    are the same for all, and none of them is one of the confirmation's.
     """
     config, known = job.config.confirm, {row.number: row for row in rows}
     taking = _Taking(job, trials, known, _reference(rows))
-    spent = sum(row.trainings for row in rows)
-    alive = _candidates(job, rows, SHARE * spent) if config.shortlist else []
-    plain = _baselines(job, rows, BASELINES_SHARE * spent) if config.shortlist else []
-    job.progress.begin("shortlist", len(alive) + len(plain))
+    alive = _candidates(job, rows, SHARE * sum(row.trainings for row in rows)) if config.shortlist else []
+    job.progress.begin("shortlist", len(alive))
     for k in range(1, config.rounds + 1):
-        alive = [number for number in taking.again(k, [*alive, *plain]) if number not in plain]
+        alive = taking.again(k, alive)
         alive = sorted(alive, key=lambda n: -rating(known[n]))[: math.ceil(len(alive) / 2)]
-        plain = []
         if len(alive) < 2:
             break
     job.charge("shortlist", taking.spent)
@@ -90,16 +86,3 @@ def _candidates(job: Job, rows: Sequence[TrialRow], share: float) -> list[int]:
     best = finalists(rows, job.limits, job.config.confirm.shortlist)
     costs = itertools.accumulate(row.trainings for row in best)
     return [row.number for k, (row, cost) in enumerate(zip(best, costs, strict=True)) if cost <= share or k < FEWEST]
-
-
-def _baselines(job: Job, rows: Sequence[TrialRow], share: float) -> list[int]:
-    """Of each baseline the two recipes that look best, where there are two and ``share`` pays for them."""
-    found: list[int] = []
-    for name in BASELINES:
-        network = job.baseline(name).fingerprint
-        same = [row for row in rows if row.architecture.fingerprint == network and row.gain is not None]
-        distinct = {row.candidate.fingerprint: row for row in reversed(same)}
-        best = sorted(distinct.values(), key=lambda row: -rating(row))[:2]
-        if len(best) == 2 and sum(row.trainings for row in best) <= share:
-            found += [row.number for row in best]
-    return found

@@ -24,7 +24,7 @@ def first_candidates(
 ) -> list[Named]:
     """Both baselines at other learning rates, the chain over the stages, then in turn the four kinds of start.
 
-    They are: proposals at several branch points, all tasks apart at several depths, all-shared with adapters,
+    They are: all tasks apart at several depths, proposals at several branch points, all-shared with adapters,
     all-shared with other heads and loss weightings. The baselines' learning rates come first, so that what the plan is
     compared with is tuned as well as the plan; up to half of ``limit``, what is left of them comes last.
 
@@ -38,7 +38,7 @@ def first_candidates(
     Returns:
         Pairs of origin and candidate, without repeats, the plain baselines not among them.
     """
-    tuned, turns = _tuned(space), (_grouped(space, proposals), _apart(space), _adapted(space), _varied(space))
+    tuned, turns = _tuned(space), (_apart(space), _grouped(space, proposals), _adapted(space), _varied(space))
     early = (limit + 1) // 2
     found: dict[str, Named] = {}
     for origin, candidate in itertools.chain(tuned[:early], _chained(space, chain), _in_turn(*turns), tuned[early:]):

@@ -19,8 +19,10 @@ DEAR = 0.08
 """Share of the budget from which on all-separate's learning rate is tuned in few steps."""
 TUNING = 0.6
 """Of a dear all-separate no more is trained than this share of the budget pays for."""
-OPENING = 0.6
+OPENING = 0.75
 """Proposals stop and turns begin once this share of the budget is used up."""
+RUINED = 0.5
+"""Scales at which all-shared gains so much less than at its best are not tried on a dear all-separate."""
 MIN_SCALES = 2
 """But so many scales of it are tried, if one is not enough to tell."""
 TURNS = 3
@@ -33,7 +35,7 @@ class Planner:
 
     1. Both baselines' learning rates: from the job's own two scales up and two down, then uphill to the next ones.
        All-separate, where it is dear, does so one at a time, as long as ``TUNING`` of the budget lasts: first at the
-       best scale of all-shared, and uphill first to the side that was better for all-shared.
+       best scale of all-shared, uphill first to the side that was better for all-shared, and not where that was ruined.
     2. ``first``, in order, at the learning rate that was best for the baseline that is nearer in cost.
     3. In turns: what the surrogate expects most of (topologies, with the best recipe, heads and adapters so far); a
        neighbour of the best candidates that differs in one choice (learning rate, head size, adapters, weighting);
@@ -188,7 +190,8 @@ def _uphill(scales: Sequence[float], rated: dict[float, float], hints: dict[floa
         return [start]
     best = max(rated, key=lambda s: rated[s])
     beside = [scale for scale in _beside(scales, best) if scale not in rated]
-    return (_coarse(scales, rated) or sorted(beside, key=lambda s: -hints.get(s, -math.inf)))[:1]
+    ordered = [*_coarse(scales, rated), *sorted(beside, key=lambda s: -hints.get(s, -math.inf))]
+    return [scale for scale in ordered if hints.get(scale, math.inf) > hints.get(start, 0.0) - RUINED][:1]
 
 
 def _coarse(scales: Sequence[float], rated: dict[float, float]) -> list[float]:

@@ -152,3 +152,12 @@ def test_a_trial_that_all_need_ends_the_job(prepared: Prepared) -> None:
     crew = Crew(prepared.folder, Fake(prepared, ["complete", "failed"]), Lines())
     with pytest.raises(TrialError, match=rf"confirm trial {specs[1].key} \(seed 1\) failed: why"):
         crew.all(specs, lambda _: None)
+
+
+def test_seconds_of_what_lay_on_disk_are_counted_once(prepared: Prepared) -> None:
+    done, new = specs_of(prepared, 2)
+    prepared.folder.keep(result_of(done.key).model_copy(update={"seconds": 2.5}))
+    crew = Crew(prepared.folder, Fake(prepared), Silent())
+    crew.all([done, new], lambda _: None)
+    crew.all([done, new], lambda _: None)
+    assert crew.reused_s == 2.5

@@ -93,13 +93,6 @@ def test_a_share_of_the_search_pays_for_it(tmp_path: Path, trainings: float, exp
     assert len(listed(job, table)) == expected
 
 
-def test_both_recipes_of_a_baseline_are_compared_once_more(tmp_path: Path) -> None:
-    job = made(tmp_path, Crew({1: 0.1, 4: 0.0, 2: 0.5, 3: 0.5}), shortlist=2)
-    table = rows(job, 0.5, 0.4, trainings=10.0)
-    table.append(row(4, 0.1, network=job.baseline(SHARED)))
-    assert listed(job, table) == {1: (0.1,), 2: (0.5,), 3: (0.5,), 4: (0.0,)}
-
-
 def test_a_candidate_that_fails_is_off_the_list(tmp_path: Path) -> None:
     job = made(tmp_path, Crew({2: None, 3: 0.3}), shortlist=2)
     assert listed(job, rows(job, 0.5, 0.4, trainings=10.0)) == {3: (0.3,)}

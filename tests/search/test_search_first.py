@@ -33,11 +33,11 @@ def test_kinds_take_turns_and_the_middle_depth_comes_first() -> None:
     space = make_space(n_trees=1)
     origins = [origin for origin, _ in first_candidates(space, proposals_of(space.trees[0].tree), 5)]
     assert origins == [
-        "cut 2, branching after stem",
         "all apart, branching after stem",
+        "cut 2, branching after stem",
         "all-shared, adapters of size 16 behind neck",
-        "cut 3, branching after stem",
         "all apart, branching after body",
+        "cut 3, branching after stem",
     ]
 
 
@@ -127,11 +127,11 @@ def test_all_shared_with_other_heads_and_weightings_takes_its_turn() -> None:
     found = first_candidates(space, proposals_of(space.trees[0].tree), 100)
     origins = [origin for origin, _ in found]
     assert origins[:5] == [
-        "cut 2, branching after stem",
         "all apart, branching after stem",
+        "cut 2, branching after stem",
         "all-shared, adapters of size 16 behind neck",
         "all-shared, linear heads",
-        "cut 3, branching after stem",
+        "all apart, branching after body",
     ]
     varied = {o: c for o, c in found if o.startswith("all-shared") and "adapters" not in o}
     assert list(varied) == [

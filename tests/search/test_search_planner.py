@@ -127,12 +127,21 @@ def test_a_dear_baseline_is_tuned_with_a_share_of_the_budget(budget: float, expe
     assert ladder(rows, SEPARATE) == expected
 
 
+def test_what_ruined_all_shared_is_not_tried_on_a_dear_baseline() -> None:
+    def gain(candidate: Candidate) -> float:
+        return hill(4.0, 8.0)(candidate) - (candidate.recipe.lr_scale < 1)
+
+    rows = opened(planner(budget=40.0), gain)
+    assert ladder(rows, SEPARATE) == [4, 8, 16]
+    assert 0.25 in ladder(rows, SHARED)
+
+
 def test_proposals_end_with_their_share_of_the_budget() -> None:
     first = [(f"number {k}", Candidate(architecture=branched(2 + k, 1))) for k in range(3)]
     plan = planner(space(lr_scales=()), first=first, budget=10.0)
     rows = opened(plan, hill(1.0))
     assert [r.origin for r in rows[2:]] == [origin for origin, _ in first]  # these say nothing of their compute
-    three, four = ([r.model_copy(update={"trainings": dear}) for r in rows[:3]] for dear in (2.3, 2.4))
+    three, four = ([r.model_copy(update={"trainings": dear}) for r in rows[:3]] for dear in (2.4, 2.5))
     assert plan.propose(three, 1)[0][0] == "number 1"
     assert turn(plan.propose(four, 1)[0][0]) == "surrogate"
 

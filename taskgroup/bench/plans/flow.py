@@ -14,7 +14,7 @@ from taskgroup.pipeline.forking import FILE as FORK
 from taskgroup.pipeline.job import run_job
 from taskgroup.pipeline.progress import Silent
 
-TRIALS, SHORTLIST, FINALISTS, CONFIRM_SEEDS = 30, 6, 2, 5
+TRIALS, SHORTLIST, FINALISTS, CONFIRM_SEEDS = 30, 6, 3, 5
 
 
 def flow(lab: Lab, account: Account, *, name: str, changes: Mapping[str, Any]) -> Candidate:

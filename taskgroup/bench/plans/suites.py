@@ -43,7 +43,7 @@ class Suite:
     ablated: tuple[int, ...]
     most_sets: int
     steps: int
-    free: float = 30.0
+    free: float = 40.0
     separates: float = 6.0
 
     def sets(self, folder: Path, only: str = "") -> Sequence[str]:
