@@ -128,8 +128,9 @@ def test_a_dear_baseline_is_tuned_with_a_share_of_the_budget(budget: float, expe
 
 
 def test_what_ruined_all_shared_is_not_tried_on_a_dear_baseline() -> None:
-    def gain(candidate: Candidate) -> float:
-        return hill(4.0, 8.0)(candidate) - (candidate.recipe.lr_scale < 1)
+    def gain(candidate: Candidate) -> float | None:
+        ruined = candidate.recipe.lr_scale < 1
+        return -1.0 if ruined else hill(4.0, 8.0)(candidate)
 
     rows = opened(planner(budget=40.0), gain)
     assert ladder(rows, SEPARATE) == [4, 8, 16]
