@@ -38,6 +38,7 @@ class Compute:
     shares: tuple[float, ...] = ()
     tower: Tower | None = None
     _known: dict[Architecture, float] = field(default_factory=dict, repr=False, compare=False)
+    _base: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, prepared: Prepared, steps: int, head_size: int = 0) -> "Compute":
@@ -54,8 +55,7 @@ class Compute:
 
     def trainings(self, candidate: Candidate, steps: int) -> float:
         """Cost of one training over ``steps`` steps."""
-        shared = self.model.reference(candidate.architecture)
-        ratio = self._macs(candidate.architecture) / max(self._macs(shared), 1.0)
+        ratio = self._macs(candidate.architecture) / self._unit(candidate.architecture)
         return steps / self.steps * ratio * self._backwards(candidate.recipe.weighting)
 
     def looks(self, affinity: Mapping[str, Any], n_looks: int) -> float:
@@ -64,6 +64,12 @@ class Compute:
         if method.sees != "probe":
             return 0.0
         return n_looks * look_cost(method, self.tower, len(self.model.tasks)) / self.steps
+
+    def _unit(self, architecture: Architecture) -> float:
+        """Multiply-accumulates of all-shared; at least one."""
+        if "shared" not in self._base:
+            self._base["shared"] = max(self._macs(self.model.reference(architecture)), 1.0)
+        return self._base["shared"]
 
     def _backwards(self, weighting: str) -> float:
         method: Weighting = WEIGHTINGS.create(weighting, {})

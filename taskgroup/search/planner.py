@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from taskgroup.active.companions.surrogate import Companions
 from taskgroup.adapters import ADAPTERS
@@ -100,9 +101,13 @@ class Planner:
         """The learning rate of the baseline that is nearer in cost; the candidate's own where it says one."""
         if candidate.recipe.lr_scale != 1:
             return candidate.recipe.lr_scale
+        return best[SHARED] if self.cost(candidate) <= self._middle else best[SEPARATE]
+
+    @cached_property
+    def _middle(self) -> float:
+        """Between the costs of both baselines, in the geometric mean."""
         separate = self.space.plain(Topology.separate(self.space.tasks, self.space.stages))
-        middle = math.sqrt(max(self.cost(separate), 1.0))
-        return best[SHARED] if self.cost(candidate) <= middle else best[SEPARATE]
+        return math.sqrt(max(self.cost(separate), 1.0))
 
     def _taught(self, rows: Sequence[TrialRow], n: int) -> list[Named]:
         """Topologies that the surrogate expects most of, dressed as the best candidate."""
