@@ -14,11 +14,13 @@ BENCHMARKS: Table[type[Benchmark]] = Table(
     {
         "affinity": "taskgroup.bench.affinity:AffinityBench",
         "build": "taskgroup.bench.build:BuildBench",
+        "confirm": "taskgroup.bench.confirming.benchmark:ConfirmBench",
         "digits": "taskgroup.bench.digits:Digits",
         "grouping": "taskgroup.bench.grouping.benchmark:GroupingBench",
         "lookahead": "taskgroup.bench.lookahead:LookaheadBench",
         "plans": "taskgroup.bench.plans.benchmark:PlansBench",
         "samplers": "taskgroup.bench.samplers.benchmark:SamplersBench",
+        "search": "taskgroup.bench.searching.benchmark:SearchBench",
     },
 )
 

@@ -144,7 +144,7 @@ class Suite(StrEnum):
 
 
 def bench(
-    name: Annotated[str, typer.Argument(help="plans, digits, samplers, lookahead, affinity, grouping or build.")],
+    name: Annotated[str, typer.Argument(help="plans, digits, search, confirm, samplers, grouping, affinity, …")],
     quick: Annotated[bool, typer.Option("--quick", help="A small version, to see that it runs.")] = False,
     suite: Annotated[Suite, typer.Option(help="quick is the same as --quick.")] = Suite.FULL,
     workers: Annotated[int, typer.Option(min=1, help="Trials at once.")] = 2,

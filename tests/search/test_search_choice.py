@@ -4,9 +4,9 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from search_planted import Noise, plant
 from search_samples import arm
 
+from taskgroup.bench.confirming.planted import Noise, plant
 from taskgroup.core.gain import task_gains
 from taskgroup.core.spec import Recipe
 from taskgroup.errors import TrialError

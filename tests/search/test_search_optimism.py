@@ -5,9 +5,9 @@ from functools import cache
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from search_planted import Noise, Outcome, confirmed, plant, true_gains
 from search_samples import arm
 
+from taskgroup.bench.confirming.planted import Noise, Outcome, confirmed, plant, true_gains
 from taskgroup.core.gain import Interval
 from taskgroup.search.choice import Arm, choose
 from taskgroup.search.limits import Limits

@@ -5,8 +5,8 @@ from typing import Literal
 import numpy as np
 import pytest
 from scipy import stats
-from search_planted import Noise, plant
 
+from taskgroup.bench.confirming.planted import Noise, plant
 from taskgroup.core.gain import Interval, task_gains
 from taskgroup.errors import InputError
 from taskgroup.search.statistics import (

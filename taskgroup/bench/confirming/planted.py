@@ -1,23 +1,22 @@
-"""Errors of arms whose true gains are known by construction."""
+"""Errors of arms whose true gains are known by construction, and all of confirm on them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from search_samples import baseline, branched, cost_at
 
 from taskgroup.core.gain import Interval
-from taskgroup.core.spec import Evidence
+from taskgroup.core.grouping import Grouping
+from taskgroup.core.record import SEPARATE, SHARED
+from taskgroup.core.spec import Architecture, Cost, Evidence
 from taskgroup.core.task import Task, TaskSet
+from taskgroup.core.topology import Topology
 from taskgroup.search.confirm import Arm, TestErrors, arm_evidence, choose, evidence, lead_over, optimism
 from taskgroup.search.limits import Limits
-from taskgroup.search.notes import SEPARATE, SHARED
 from taskgroup.search.statistics import gain_interval
 
 Array = NDArray[np.float64]
-
-ARCHITECTURES = (baseline(SHARED), baseline(SEPARATE), branched(2, 1))
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,7 @@ class Outcome:
 
     @property
     def reported(self) -> tuple[Interval, Interval]:
+        """Gains less what having been chosen adds to them."""
         return self.evidence.gain_vs_separate, self.evidence.gain_vs_shared
 
     @property
@@ -90,10 +90,18 @@ class Outcome:
 
 
 def confirmed(rng: np.random.Generator, gains: Array, costs: Sequence[float], n_seeds: int, noise: Noise) -> Outcome:
-    """All of confirm on planted errors, as the pipeline does it; arms are all-shared, all-separate, then plans."""
+    """All of confirm on planted errors, as the pipeline does it.
+
+    Args:
+        rng: Random numbers.
+        gains: True gains of all-shared, all-separate and plans, shape ``(n_arms, n_tasks)``.
+        costs: Of the same, relative to all-shared.
+        n_seeds: Confirmation seeds.
+        noise: Of the errors.
+    """
     validation, test = plant(rng, gains, n_seeds, noise)
     names = [SHARED, SEPARATE, *(f"trial {k}" for k in range(2, len(gains)))]
-    arms = [Arm(name, ARCHITECTURES[min(k, 2)], cost_at(costs[k]), validation[k]) for k, name in enumerate(names)]
+    arms = [Arm(name, _network(k), _cost(costs[k]), validation[k]) for k, name in enumerate(names)]
     chosen = choose(arms, Limits(), 0.9, "macs")
     place = names.index(chosen.name)
     seen = TestErrors(chosen=test[place], separate=test[1], shared=test[0])
@@ -103,3 +111,15 @@ def confirmed(rng: np.random.Generator, gains: Array, costs: Sequence[float], n_
     tasks = TaskSet(tasks=tuple(Task(name=f"t{k}", kind="regression") for k in range(gains.shape[1])))
     kept = evidence(tasks, shown, seen, range(n_seeds), 0.9, Limits(), lead, excess=excess)
     return Outcome(place, (gain_interval(seen.chosen, seen.separate), gain_interval(seen.chosen, seen.shared)), kept)
+
+
+def _network(place: int) -> Architecture:
+    """Some network of the kind that stands there."""
+    names, stages = ("a", "b", "c"), ("low", "high")
+    if place < 2:
+        return Architecture(topology=(Topology.shared, Topology.separate)[place](names, stages))
+    return Architecture(topology=Topology.branched(Grouping(tasks=names, labels=(0, 0, 1)), stages, 1))
+
+
+def _cost(ratio: float) -> Cost:
+    return Cost(params=1, macs=1, params_ratio=1.0, macs_ratio=ratio)

@@ -1,0 +1,1 @@
+"""``bench search``: what choosing the next candidate costs, what the surrogate finds, seeds trained at once."""
