@@ -31,7 +31,8 @@ class Suite:
     Attributes:
         seeds: Of the splits and of everything random in an arm.
         n_final: Trainings under fresh seeds with which an arm's choice is judged.
-        ablated: Seeds under which the flow is also run with a part left out.
+        ablated: Seeds under which the flow is also run with a part left out, on the cheapest sets.
+        most_ablated: On so many of them.
         most_sets: So many of the sets that are cheapest to train.
         steps: Optimizer steps of every training on vectors; half of them on images, sequences and tokens.
         free, separates: The flow may search with as much compute as so many trainings of all-shared and so many of
@@ -43,6 +44,7 @@ class Suite:
     ablated: tuple[int, ...]
     most_sets: int
     steps: int
+    most_ablated: int = 5
     free: float = 40.0
     separates: float = 6.0
 
