@@ -12,7 +12,7 @@ from taskgroup.errors import TrialError
 
 SCALES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Factors of the learning rate that every arm chooses from."""
-MOST_SEEDS = 8
+MOST_SEEDS = 4
 """A race ends after so many trainings of each that is left."""
 
 
