@@ -26,6 +26,10 @@ RUINED = 0.5
 """Scales at which all-shared gains so much less than at its best are not tried on a dear all-separate."""
 MIN_SCALES = 2
 """But so many scales of it are tried, if one is not enough to tell."""
+ALIKE = 0.03
+"""Gains of one training that are so near do not say which learning rate is better."""
+KINDS = 3
+"""So many proposals, about one of each kind, are at the same learning rate before it is another's turn."""
 TURNS = 3
 """Of so many trainings after the opening one is the sampler's, one the surrogate's, one a neighbour of the best."""
 
@@ -37,7 +41,8 @@ class Planner:
     1. Both baselines' learning rates: from the job's own two scales up and two down, then uphill to the next ones.
        All-separate, where it is dear, does so one at a time, as long as ``TUNING`` of the budget lasts: first at the
        best scale of all-shared, uphill first to the side that was better for all-shared, and not where that was ruined.
-    2. ``first``, in order, at the learning rate that was best for the baseline that is nearer in cost.
+    2. ``first``, in order, at the learning rate that was best for the baseline that is nearer in cost, or in turn at the
+       two best where one training does not tell them apart.
     3. In turns: what the surrogate expects most of (topologies, with the best recipe, heads and adapters so far); a
        neighbour of the best candidates that differs in one choice (learning rate, head size, adapters, weighting);
        the sampler.
@@ -79,7 +84,7 @@ class Planner:
 
     def _opening(self, rows: Sequence[TrialRow]) -> Iterator[Named]:
         plain = {SHARED: Topology.shared, SEPARATE: Topology.separate}
-        best: dict[str, float] = {}
+        best: dict[str, list[float]] = {}
         cheap: dict[float, float] = {}
         for name in (SHARED, SEPARATE):
             candidate = self.space.plain(plain[name](self.space.tasks, self.space.stages))
@@ -91,17 +96,19 @@ class Planner:
                 scales = _next_scales(self.space.scales, rated)
             for scale in scales:
                 yield _at(f"{name}, learning rate x {scale:g}", candidate, scale)
-            best[name] = max(rated, key=lambda s: rated[s]) if rated else 1.0
+            best[name] = _leading(rated)
             cheap = cheap or rated
         spent = sum(row.trainings for row in rows)
-        for origin, candidate in self.first if self.budget is None or spent < OPENING * self.budget else ():
-            yield _at(origin, candidate, self._scale_for(candidate, best))
+        within = self.budget is None or spent < OPENING * self.budget
+        for k, (origin, candidate) in enumerate(self.first if within else ()):
+            yield _at(origin, candidate, self._scale_for(candidate, best, k))
 
-    def _scale_for(self, candidate: Candidate, best: dict[str, float]) -> float:
-        """The learning rate of the baseline that is nearer in cost; the candidate's own where it says one."""
+    def _scale_for(self, candidate: Candidate, best: dict[str, list[float]], k: int) -> float:
+        """A learning rate of the baseline that is nearer in cost; the candidate's own where it says one."""
         if candidate.recipe.lr_scale != 1:
             return candidate.recipe.lr_scale
-        return best[SHARED] if self.cost(candidate) <= self._middle else best[SEPARATE]
+        leading = best[SHARED] if self.cost(candidate) <= self._middle else best[SEPARATE]
+        return leading[k // KINDS % len(leading)]
 
     @cached_property
     def _middle(self) -> float:
@@ -180,6 +187,12 @@ def _rated(rows: Sequence[TrialRow], candidate: Candidate) -> dict[float, float]
     network, weighting = candidate.architecture.fingerprint, candidate.recipe.weighting
     same = [row for row in rows if row.architecture.fingerprint == network and row.recipe.weighting == weighting]
     return {row.recipe.lr_scale: -math.inf if row.gain is None else row.gain for row in same}
+
+
+def _leading(rated: dict[float, float]) -> list[float]:
+    """The best scale, and the next best where that is about as good."""
+    ranked = sorted(rated, key=lambda s: -rated[s]) or [1.0]
+    return ranked[:1] + [scale for scale in ranked[1:2] if rated[scale] > rated[ranked[0]] - ALIKE]
 
 
 def _next_scales(scales: Sequence[float], rated: dict[float, float]) -> list[float]:

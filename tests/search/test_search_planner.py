@@ -173,6 +173,17 @@ def test_proposals_take_the_scale_of_the_baseline_that_is_nearer_in_cost() -> No
     assert found["own"] == own
 
 
+def test_scales_that_one_training_does_not_tell_apart_take_turns() -> None:
+    first = [(f"number {k}", Candidate(architecture=branched(2 + k % 3, 1 + k // 3))) for k in range(6)]
+
+    def gain(candidate: Candidate) -> float:
+        return {0.25: 0.3, 4.0: 0.31}.get(candidate.recipe.lr_scale, 0.0)
+
+    rows = opened(planner(first=first), gain)
+    scales = [r.recipe.lr_scale for r in rows if r.origin.startswith("number")]
+    assert scales == [4, 4, 4, 0.25, 0.25, 0.25]
+
+
 def test_openings_over_a_limit_are_passed_over() -> None:
     cheap, dear = Candidate(architecture=branched(2, 2)), Candidate(architecture=branched(4, 1))
     rows = opened(planner(first=[("dear", dear), ("cheap", cheap)], admits=cheap_enough), hill(2.0))
