@@ -41,8 +41,8 @@ class Planner:
     1. Both baselines' learning rates: from the job's own two scales up and two down, then uphill to the next ones.
        All-separate, where it is dear, does so one at a time, as long as ``TUNING`` of the budget lasts: first at the
        best scale of all-shared, uphill first to the side that was better for all-shared, and not where that was ruined.
-    2. ``first``, in order, at the learning rate that was best for the baseline that is nearer in cost, or in turn at the
-       two best where one training does not tell them apart.
+    2. ``first``, in order, at the learning rate that was best for the baseline that is nearer in cost; in turn at the two
+       best where one training does not tell them apart.
     3. In turns: what the surrogate expects most of (topologies, with the best recipe, heads and adapters so far); a
        neighbour of the best candidates that differs in one choice (learning rate, head size, adapters, weighting);
        the sampler.
