@@ -14,6 +14,7 @@ from taskgroup.core.record import SEPARATE, SHARED, TrialRow
 from taskgroup.core.spec import AdapterSpec, Architecture
 from taskgroup.core.topology import Topology
 from taskgroup.search.first import Named
+from taskgroup.search.ladder import beside, leading, next_scales, rated_scales, uphill
 from taskgroup.search.space import Space
 
 DEAR = 0.08
@@ -22,12 +23,8 @@ TUNING = 0.6
 """Of a dear all-separate no more is trained than this share of the budget pays for."""
 OPENING = 0.75
 """Proposals stop and turns begin once this share of the budget is used up."""
-RUINED = 0.5
-"""Scales at which all-shared gains so much less than at its best are not tried on a dear all-separate."""
 MIN_SCALES = 2
 """But so many scales of it are tried, if one is not enough to tell."""
-ALIKE = 0.03
-"""Gains of one training that are so near do not say which learning rate is better."""
 KINDS = 3
 """So many proposals, about one of each kind, are at the same learning rate before it is another's turn."""
 TURNS = 3
@@ -41,8 +38,8 @@ class Planner:
     1. Both baselines' learning rates: from the job's own two scales up and two down, then uphill to the next ones.
        All-separate, where it is dear, does so one at a time, as long as ``TUNING`` of the budget lasts: first at the
        best scale of all-shared, uphill first to the side that was better for all-shared, and not where that was ruined.
-    2. ``first``, in order, at the learning rate that was best for the baseline that is nearer in cost; in turn at the two
-       best where one training does not tell them apart.
+    2. ``first``, in order, at the learning rate that was best for the baseline nearer in cost, or in turn at the
+       two best where one training does not tell them apart.
     3. In turns: what the surrogate expects most of (topologies, with the best recipe, heads and adapters so far); a
        neighbour of the best candidates that differs in one choice (learning rate, head size, adapters, weighting);
        the sampler.
@@ -88,15 +85,15 @@ class Planner:
         cheap: dict[float, float] = {}
         for name in (SHARED, SEPARATE):
             candidate = self.space.plain(plain[name](self.space.tasks, self.space.stages))
-            rated = _rated(rows, candidate)
+            rated = rated_scales(rows, candidate)
             if name == SEPARATE and self.budget is not None and self.cost(candidate) > DEAR * self.budget:
                 left = int(TUNING * self.budget / self.cost(candidate)) - len(rated)
-                scales = _uphill(self.space.scales, rated, cheap) if left > 0 or len(rated) < MIN_SCALES else []
+                scales = uphill(self.space.scales, rated, cheap) if left > 0 or len(rated) < MIN_SCALES else []
             else:
-                scales = _next_scales(self.space.scales, rated)
+                scales = next_scales(self.space.scales, rated)
             for scale in scales:
                 yield _at(f"{name}, learning rate x {scale:g}", candidate, scale)
-            best[name] = _leading(rated)
+            best[name] = leading(rated)
             cheap = cheap or rated
         spent = sum(row.trainings for row in rows)
         within = self.budget is None or spent < OPENING * self.budget
@@ -143,9 +140,9 @@ class Planner:
 
     def _changed(self, candidate: Candidate) -> Iterator[Named]:
         architecture, scales, heads = candidate.architecture, self.space.scales, self.space.heads
-        for scale in _beside(scales, candidate.recipe.lr_scale):
+        for scale in beside(scales, candidate.recipe.lr_scale):
             yield _at(f"learning rate x {scale:g}", candidate, scale)
-        for size in _beside(heads, architecture.head_size):
+        for size in beside(heads, architecture.head_size):
             network = architecture.model_copy(update={"head_size": size})
             yield f"heads of {size}", candidate.model_copy(update={"architecture": network})
         for what, network in self._readapted(architecture):
@@ -180,50 +177,6 @@ class Planner:
 def _at(origin: str, candidate: Candidate, scale: float) -> Named:
     recipe = candidate.recipe.model_copy(update={"lr_scale": scale})
     return origin, candidate.model_copy(update={"recipe": recipe})
-
-
-def _rated(rows: Sequence[TrialRow], candidate: Candidate) -> dict[float, float]:
-    """Gain at each learning rate that was tried; minus infinity where the training failed or was stopped."""
-    network, weighting = candidate.architecture.fingerprint, candidate.recipe.weighting
-    same = [row for row in rows if row.architecture.fingerprint == network and row.recipe.weighting == weighting]
-    return {row.recipe.lr_scale: -math.inf if row.gain is None else row.gain for row in same}
-
-
-def _leading(rated: dict[float, float]) -> list[float]:
-    """The best scale, and the next best where that is about as good."""
-    ranked = sorted(rated, key=lambda s: -rated[s]) or [1.0]
-    return ranked[:1] + [scale for scale in ranked[1:2] if rated[scale] > rated[ranked[0]] - ALIKE]
-
-
-def _next_scales(scales: Sequence[float], rated: dict[float, float]) -> list[float]:
-    """Scales that are still to be tried: two up and two down, then those beside the best."""
-    best = max(rated, key=lambda s: rated[s]) if rated else 1.0
-    return _coarse(scales, rated) or [scale for scale in _beside(scales, best) if scale not in rated]
-
-
-def _uphill(scales: Sequence[float], rated: dict[float, float], hints: dict[float, float]) -> list[float]:
-    """The next scale to be tried: the best of ``hints``, two up and two down, those beside the best by ``hints``."""
-    start = max(hints, key=lambda s: hints[s]) if hints else 1.0
-    if start not in rated:
-        return [start]
-    best = max(rated, key=lambda s: rated[s])
-    beside = [scale for scale in _beside(scales, best) if scale not in rated]
-    ordered = [*_coarse(scales, rated), *sorted(beside, key=lambda s: -hints.get(s, -math.inf))]
-    return [scale for scale in ordered if hints.get(scale, math.inf) > hints.get(start, 0.0) - RUINED][:1]
-
-
-def _coarse(scales: Sequence[float], rated: dict[float, float]) -> list[float]:
-    """Two up from 1, two down, without those that were tried."""
-    middle = list(scales).index(1.0)
-    return [scales[k] for k in (middle + 2, middle - 2) if 0 <= k < len(scales) and scales[k] not in rated]
-
-
-def _beside(choices: Sequence[float], now: float) -> list[float]:
-    """The next larger and the next smaller choice."""
-    if now not in choices:
-        return []
-    k = list(choices).index(now)
-    return [choices[j] for j in (k + 1, k - 1) if 0 <= j < len(choices)]
 
 
 def _ranked(rows: Sequence[TrialRow]) -> list[TrialRow]:
