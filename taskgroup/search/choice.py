@@ -12,7 +12,15 @@ from taskgroup.core.record import SEPARATE, SHARED
 from taskgroup.core.spec import Architecture, Cost, Recipe
 from taskgroup.errors import TrialError
 from taskgroup.search.limits import Limits
-from taskgroup.search.statistics import drawn_gains, gain_interval, seed_weights, seeds_to_settle, student, worst_task
+from taskgroup.search.statistics import (
+    drawn_gains,
+    gain_interval,
+    scaled,
+    seed_weights,
+    seeds_to_settle,
+    student,
+    worst_task,
+)
 from taskgroup.search.verdict import Lead, n_most
 
 Array = NDArray[np.float64]
@@ -39,7 +47,7 @@ def expense(cost: Cost, by: Literal["macs", "params"]) -> tuple[float, float]:
 class Rule:
     """How one arm is taken from several, given their gains: the same for the runs as they are and for draws of them.
 
-    With g an arm's gain, s the paired standard error of the difference of two and t Student's quantile at
+    With g an arm's :func:`merit`, s the paired standard error of the difference of two and t Student's quantile at
     ``0.5 + level / 2``: all-shared stays unless the best arm is distinguishably above it, ``g_best - g_shared > t s``.
     Otherwise the cheapest arm that is so too, and whose shortfall ``g_best - g`` is at most one s, so that little gain
     is given away for a lower cost. Without all-shared among the arms only the last counts.
@@ -108,17 +116,18 @@ def below_floor(arms: Sequence[Arm], limits: Limits, separate: Array) -> frozens
 
 
 def rule_for(arms: Sequence[Arm], separate: Array, level: float, by: Literal["macs", "params"]) -> tuple[Rule, Array]:
-    """The rule for these arms, and their gains in draws of the seeds, shape ``(n_draws, n_arms)``, cheapest first."""
+    """The rule for these arms, and their merits in draws of the seeds, shape ``(n_draws, n_arms)``, cheapest first."""
     cheapest_first = sorted(arms, key=lambda arm: expense(arm.cost, by))
     n_seeds = len(separate)
     weights = seed_weights(n_seeds)
-    drawn = np.stack([drawn_gains(weights, arm.errors, separate).mean(axis=1) for arm in cheapest_first], axis=1)
+    gains = [drawn_gains(weights, arm.errors, separate) for arm in cheapest_first]
+    drawn = np.stack([scaled(gain, "log").mean(axis=1) for gain in gains], axis=1)
     stderr = (drawn[:, :, None] - drawn[:, None, :]).std(axis=0)
     return Rule(tuple(arm.name for arm in cheapest_first), stderr, student(level, n_seeds - 1)), drawn
 
 
 def choose(arms: Sequence[Arm], limits: Limits, level: float, by: Literal["macs", "params"]) -> Arm:
-    """The arm that :class:`Rule` takes among those allowed, by mean validation gain against all-separate.
+    """The arm that :class:`Rule` takes among those allowed, by :func:`merit` on validation.
 
     Args:
         arms: Finalists and both baselines, named ``all-shared`` and ``all-separate``.
@@ -131,22 +140,27 @@ def choose(arms: Sequence[Arm], limits: Limits, level: float, by: Literal["macs"
     """
     separate = named(arms, SEPARATE).errors
     rule, _ = rule_for(allowed_arms(arms, limits), separate, level, by)
-    gains = [float(task_gains(named(arms, name).errors, separate).mean()) for name in rule.names]
-    return named(arms, rule.names[int(rule.take(np.array([gains]))[0])])
+    merits = [merit(named(arms, name).errors, separate) for name in rule.names]
+    return named(arms, rule.names[int(rule.take(np.array([merits]))[0])])
+
+
+def merit(errors: Array, separate: Array) -> float:
+    """Mean over tasks of the logarithm of all-separate's error over the arm's, see :func:`~.statistics.scaled`."""
+    return float(scaled(task_gains(errors, separate), "log").mean())
 
 
 def lead_over(arms: Sequence[Arm], chosen: Arm, limits: Limits, level: float) -> Lead | None:
     """Who is ahead of the chosen arm on validation, and how many seeds would show it; None where it is the best.
 
     The gain shown is that of the leader against the chosen arm. How many seeds would do follows from what
-    :func:`choose` compares, the difference of their gains against all-separate.
+    :func:`choose` compares, the difference of their merits.
     """
     separate = named(arms, SEPARATE).errors
-    best = max(allowed_arms(arms, limits), key=lambda arm: float(task_gains(arm.errors, separate).mean()))
+    best = max(allowed_arms(arms, limits), key=lambda arm: merit(arm.errors, separate))
     if best is chosen:
         return None
     gain = gain_interval(best.errors, chosen.errors, level=level)
-    advantage = gain_interval(best.errors, separate, minus=chosen.errors, level=level)
+    advantage = gain_interval(best.errors, separate, minus=chosen.errors, level=level, scale="log")
     n_seeds = len(chosen.errors)
     n_more = seeds_to_settle(advantage, n_seeds, level, n_most(n_seeds)) if gain.mean > 0 else None
     return Lead(best.name, gain, n_more)

@@ -16,6 +16,8 @@ Array = NDArray[np.float64]
 CHANCE = 0.8
 """With which the seeds that :func:`seeds_to_settle` names are to be enough."""
 
+Scale = Literal["gain", "log"]
+
 N_DRAWS = 2000
 """Draws of a bootstrap: its standard error is known to 1.6 %."""
 
@@ -82,12 +84,23 @@ def drawn_gains(weights: Array, errors: Array, reference: Array) -> Array:
     return np.asarray(1.0 - (weights @ errors) / (weights @ reference))
 
 
+def scaled(gains: Array, scale: Scale) -> Array:
+    """Gains as they are, or on the scale of the logarithm: ``-log(1 - gain)``, that of the ratio of errors.
+
+    A gain is at most 1 and may be any loss: where a task's error is small by luck, one run of another network counts
+    many times its error there, and outweighs all other tasks. Logarithms of ratios are symmetric, and nearly the gain
+    where that is small.
+    """
+    return gains if scale == "gain" else -np.log1p(-gains)
+
+
 def gain_estimate(
     errors: Array,
     reference: Array,
     *,
     minus: Array | None = None,
     over: Literal["seeds", "tasks"] = "seeds",
+    scale: Scale = "gain",
     n_draws: int = N_DRAWS,
     seed: int = 0,
 ) -> Estimate:
@@ -113,6 +126,7 @@ def gain_estimate(
         reference: Errors of the reference under the same seeds, same shape.
         minus: If given, the estimate is of the gain of ``errors`` less the gain of ``minus``.
         over: What the gain is to hold for besides other seeds: ``seeds``, nothing; ``tasks``, other tasks too.
+        scale: Of the gains of single tasks before their mean, see :func:`scaled`.
         n_draws: Bootstrap draws.
         seed: Of the draws.
 
@@ -124,9 +138,12 @@ def gain_estimate(
     doi:10.2307/3002019.
     """
     weights = seed_weights(len(errors), n_draws, seed)
-    here, drawn = task_gains(errors, reference), drawn_gains(weights, errors, reference)
+    here, drawn = (
+        scaled(gains, scale) for gains in (task_gains(errors, reference), drawn_gains(weights, errors, reference))
+    )
     if minus is not None:
-        here, drawn = here - task_gains(minus, reference), drawn - drawn_gains(weights, minus, reference)
+        here = here - scaled(task_gains(minus, reference), scale)
+        drawn = drawn - scaled(drawn_gains(weights, minus, reference), scale)
     of_seeds = float(drawn.mean(axis=1).var())
     if over == "seeds":
         return Estimate(float(here.mean()), of_seeds**0.5, len(errors) - 1)
@@ -156,6 +173,7 @@ def gain_interval(
     minus: Array | None = None,
     level: float = 0.9,
     over: Literal["seeds", "tasks"] = "seeds",
+    scale: Scale = "gain",
     n_draws: int = N_DRAWS,
     seed: int = 0,
 ) -> Interval:
@@ -164,7 +182,8 @@ def gain_interval(
     Percentiles of the draws would be too narrow with three to ten seeds. Formula, arguments and source are those of
     :func:`gain_estimate`; ``level`` is the coverage.
     """
-    return gain_estimate(errors, reference, minus=minus, over=over, n_draws=n_draws, seed=seed).interval(level)
+    found = gain_estimate(errors, reference, minus=minus, over=over, scale=scale, n_draws=n_draws, seed=seed)
+    return found.interval(level)
 
 
 def worst_task(errors: Array, separate: Array) -> float:
