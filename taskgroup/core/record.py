@@ -116,7 +116,8 @@ class TrialRow(Sparse):
         state: ``complete``, ``pruned``, ``failed`` or ``over limit`` (not trained).
         architecture: What was (or would have been) trained.
         cost: Its cost.
-        gain: Validation gain against all-separate under the search seed; None unless complete.
+        gain: Validation gain against all-separate under the search seed, see :func:`~taskgroup.core.gain.mean_gain`;
+            None unless complete.
         errors: Validation error of each task; empty unless complete or pruned.
         seconds: Training time.
         recipe: How it was trained, where that is searched too.

@@ -23,8 +23,10 @@ def test_gain_keeps_leading_axes() -> None:
 
 
 def test_mean_gain_weighs_tasks_equally() -> None:
-    assert mean_gain({"a": 1.0, "b": 300.0}, {"a": 2.0, "b": 200.0}) == pytest.approx((0.5 - 0.5) / 2)
-    assert mean_gain({"a": 1.0, "b": 3.0, "other": 9.0}, {"a": 2.0, "b": 4.0}) == pytest.approx((0.5 + 0.25) / 2)
+    assert mean_gain({"a": 1.0, "b": 300.0}, {"a": 2.0, "b": 200.0}) == pytest.approx(1 - (0.5 * 1.5) ** 0.5)
+    assert mean_gain({"a": 1.0, "b": 3.0, "other": 9.0}, {"a": 2.0, "b": 4.0}) == pytest.approx(1 - (0.5 * 0.75) ** 0.5)
+    assert mean_gain({"a": 0.2, "b": 0.1}, {"a": 0.1, "b": 0.2}) == pytest.approx(0)  # whichever is the reference
+    assert mean_gain({"a": 0.0, "b": 0.1}, {"a": 0.1, "b": 0.1}) < 1
 
 
 @pytest.mark.parametrize(

@@ -150,9 +150,9 @@ def test_a_check_without_a_bar_prunes_nothing() -> None:
 
 
 def test_pruning_compares_each_task_with_its_own_reference() -> None:
-    pruning = Pruning([Bar(step=2, gain=0.2, reference={"a": 1.0, "b": 0.1})])
-    assert not pruning.after_check(Check(step=2, errors={"a": 0.5, "b": 0.1}))  # gain 0.25
-    assert pruning.after_check(Check(step=2, errors={"a": 0.5, "b": 0.12}))  # gain 0.15
+    pruning = Pruning([Bar(step=2, gain=0.25, reference={"a": 1.0, "b": 0.1})])
+    assert not pruning.after_check(Check(step=2, errors={"a": 0.5, "b": 0.1}))  # gain 0.29
+    assert pruning.after_check(Check(step=2, errors={"a": 0.5, "b": 0.12}))  # gain 0.23
     assert not pruning.after_check(Check(step=4, errors={"a": 9.0, "b": 9.0}))
 
 
