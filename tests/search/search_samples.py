@@ -8,9 +8,10 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 
+from taskgroup.bench.searching.planted import random_tree
 from taskgroup.core.gain import mean_gain
 from taskgroup.core.recipe import Candidate
-from taskgroup.core.record import CandidateTree, Proposal, TrialRow
+from taskgroup.core.record import Proposal, TrialRow
 from taskgroup.core.spec import Architecture, Cost
 from taskgroup.core.topology import Topology
 from taskgroup.core.tree import MergeTree
@@ -28,22 +29,8 @@ STAGES = ("stem", "body", "neck")
 CHECKS = (10, 20, 30)
 
 
-def make_tree(tasks: Sequence[str], seed: int) -> CandidateTree:
-    """A random binary tree over ``tasks``."""
-    rng = np.random.default_rng(seed)
-    nodes, merges = list(range(len(tasks))), []
-    for k in range(len(tasks) - 1):
-        a, b = sorted(int(n) for n in rng.choice(nodes, 2, replace=False))
-        nodes = [*(n for n in nodes if n not in (a, b)), len(tasks) + k]
-        merges.append((a, b))
-    heights = tuple(float(k) for k in range(len(merges)))
-    return CandidateTree(
-        source=f"tree {seed}", tree=MergeTree(tasks=tuple(tasks), merges=tuple(merges), heights=heights)
-    )
-
-
 def make_space(n_tasks: int = 4, n_trees: int = 2, sizes: tuple[int, ...] = (0, 4, 16)) -> Space:
-    trees = tuple(make_tree(TASKS[:n_tasks], seed) for seed in range(n_trees))
+    trees = tuple(random_tree(TASKS[:n_tasks], seed) for seed in range(n_trees))
     return Space(trees, STAGES, AdapterChoice(STAGES[1:], sizes))
 
 
@@ -129,7 +116,7 @@ def baseline(name: str, tasks: Sequence[str] = TASKS) -> Architecture:
 
 def branched(n_groups: int, n_shared: int) -> Architecture:
     """All share ``n_shared`` stages, then part."""
-    grouping = make_tree(TASKS, 0).tree.cut(n_groups)
+    grouping = random_tree(TASKS, 0).tree.cut(n_groups)
     return Architecture(topology=Topology.branched(grouping, STAGES, n_shared))
 
 

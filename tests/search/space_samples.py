@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-from search_samples import STAGES, make_tree
+from search_samples import STAGES
 
+from taskgroup.bench.searching.planted import random_tree
 from taskgroup.core.recipe import Candidate
 from taskgroup.core.spec import Architecture
 from taskgroup.search.adapters import AdapterChoice
@@ -60,7 +61,7 @@ def adapter_choices(draw: st.DrawFn) -> AdapterChoice:
 def old_spaces(draw: st.DrawFn) -> Space:
     """Spaces of older versions: trees, branch points and adapters."""
     tasks = NAMES[: draw(st.integers(1, 5))]
-    trees = tuple(make_tree(tasks, seed) for seed in range(draw(st.integers(1, 3))))
+    trees = tuple(random_tree(tasks, seed) for seed in range(draw(st.integers(1, 3))))
     return Space(trees, STAGES, draw(adapter_choices()), draw(st.sampled_from([0, 4])))
 
 

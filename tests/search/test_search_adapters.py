@@ -6,10 +6,11 @@ from typing import Any, Literal
 
 import optuna
 import pytest
-from search_samples import STAGES, TASKS, baseline, make_tree, run
+from search_samples import STAGES, TASKS, baseline, run
 from search_samples import make_search as search_over
 from space_samples import KINDS, drawn, plain
 
+from taskgroup.bench.searching.planted import random_tree
 from taskgroup.core.spec import AdapterSpec, Architecture
 from taskgroup.core.topology import Topology
 from taskgroup.search.adapters import AdapterChoice
@@ -29,7 +30,7 @@ def space_of(
     n_tasks: int = 4,
     stages: Sequence[str] = STAGES,
 ) -> Space:
-    trees = tuple(make_tree(TASKS[:n_tasks], seed) for seed in range(3))
+    trees = tuple(random_tree(TASKS[:n_tasks], seed) for seed in range(3))
     return Space(trees, STAGES, AdapterChoice(tuple(stages), sizes, kinds, vary=vary))
 
 
@@ -165,7 +166,7 @@ def test_what_the_space_cannot_express_is_none(adapters: tuple[AdapterSpec, ...]
 
 
 def _tree_of(topology: Topology) -> Any:
-    trees = (make_tree(TASKS, seed) for seed in range(99))
+    trees = (random_tree(TASKS, seed) for seed in range(99))
     return next(t for t in trees if t.tree.splits_of(topology) is not None)
 
 

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from search_samples import STAGES, TASKS, make_space, make_tree, proposals_of
+from search_samples import STAGES, TASKS, make_space, proposals_of
 
+from taskgroup.bench.searching.planted import random_tree
 from taskgroup.core.grouping import Grouping
 from taskgroup.core.record import Chain, Proposal
 from taskgroup.core.spec import Recipe
@@ -82,7 +83,7 @@ def test_a_grouping_that_no_tree_has_is_left_out() -> None:
     space = make_space(n_trees=1, sizes=(0,))
     labels = [(0, 1, 0, 1), (0, 1, 1, 0), (0, 0, 1, 1)]
     groupings = [Grouping(tasks=TASKS, labels=row) for row in labels]
-    strange = next(g for g in groupings if g != make_tree(TASKS, 0).tree.cut(2))
+    strange = next(g for g in groupings if g != random_tree(TASKS, 0).tree.cut(2))
     found = first_candidates(space, [Proposal(grouping=strange, source="strange")], 100)
     assert not any(origin.startswith("strange") for origin, _ in found)
     assert found

@@ -8,9 +8,10 @@ import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_samples import STAGES, TASKS, baseline, branched, make_space, make_tree, proposals_of
+from search_samples import STAGES, TASKS, baseline, branched, make_space, proposals_of
 from space_samples import drawn, old_spaces, plain, spaces
 
+from taskgroup.bench.searching.planted import random_tree
 from taskgroup.core.recipe import Candidate
 from taskgroup.core.spec import AdapterSpec, Architecture, Helper, Recipe
 from taskgroup.core.topology import Topology
@@ -181,7 +182,7 @@ def test_missing_and_impossible_values_are_not_points(params: dict[str, Any]) ->
 
 
 def test_adapters_come_with_their_size_kind_and_scope() -> None:
-    space = Space((make_tree(TASKS, 0),), STAGES, AdapterChoice(("neck",), (0, 8), kind="lora", per="branch"))
+    space = Space((random_tree(TASKS, 0),), STAGES, AdapterChoice(("neck",), (0, 8), kind="lora", per="branch"))
     assert space.decode({**SHARING, "adapter_neck": 0}).architecture.adapters == ()
     made = AdapterSpec(stage="neck", kind="lora", size=8, per="branch")
     assert space.decode({**SHARING, "adapter_neck": 8}).architecture.adapters == (made,)
@@ -205,7 +206,7 @@ def test_adapters_come_with_their_size_kind_and_scope() -> None:
     ids=["size", "stage", "scope", "grouping", "heads", "helper", "order", "tasks", "stages"],
 )
 def test_what_the_space_cannot_express_is_none(architecture: Architecture) -> None:
-    trees = [make_tree(TASKS, seed) for seed in range(9)]
+    trees = [random_tree(TASKS, seed) for seed in range(9)]
     strange = [t for t in trees if t.tree.splits_of(architecture.topology) is None]
     space = Space(tuple(strange or trees), STAGES, AdapterChoice(STAGES[1:], (0, 4)))
     assert space.encode(plain(architecture)) is None

@@ -13,14 +13,12 @@ import torch
 
 from taskgroup.active.companions.surrogate import Companions
 from taskgroup.bench.frame import Places, Row
-from taskgroup.bench.searching.planted import KINDS, World, drawn, moves
+from taskgroup.bench.searching.planted import KINDS, World, drawn, moves, random_tree
 from taskgroup.core.grouping import Grouping
 from taskgroup.core.recipe import Candidate
-from taskgroup.core.record import CandidateTree
 from taskgroup.core.spec import Architecture, Cost
 from taskgroup.core.task import Task, TaskSet
 from taskgroup.core.topology import Topology
-from taskgroup.core.tree import MergeTree
 from taskgroup.core.trial import Check, TrainOptions, TrialResult
 from taskgroup.nn.network import SharedNetwork
 from taskgroup.nn.sites import sites_of
@@ -161,7 +159,7 @@ def _choosing(n_tasks: int, n_stages: int, n_trials: int) -> Row:
     """Wall time of asking, telling and listing, over a search whose trainings take none."""
     tasks, stages = tuple(f"t{k}" for k in range(n_tasks)), tuple(f"s{k}" for k in range(n_stages))
     space = Space(
-        tuple(_tree(tasks, seed) for seed in range(10)),
+        tuple(random_tree(tasks, seed) for seed in range(10)),
         stages,
         AdapterChoice(stages[1:], (0, 4, 16)),
         head_sizes=(0, 32),
@@ -198,20 +196,6 @@ def _choosing(n_tasks: int, n_stages: int, n_trials: int) -> Row:
         "ms a trial": f"{1000 * each:.0f}",
         "shortest trial": f"{each / 0.05:.1f} s",
     }
-
-
-def _tree(tasks: Sequence[str], seed: int) -> CandidateTree:
-    """A random merge tree."""
-    rng = np.random.default_rng(seed)
-    nodes, merges = list(range(len(tasks))), []
-    for k in range(len(tasks) - 1):
-        a, b = sorted(int(n) for n in rng.choice(nodes, 2, replace=False))
-        nodes = [*(n for n in nodes if n not in (a, b)), len(tasks) + k]
-        merges.append((a, b))
-    heights = tuple(float(k) for k in range(len(merges)))
-    return CandidateTree(
-        source=f"tree {seed}", tree=MergeTree(tasks=tuple(tasks), merges=tuple(merges), heights=heights)
-    )
 
 
 def _cost(architecture: Architecture) -> Cost:

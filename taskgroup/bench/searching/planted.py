@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from taskgroup.core.affinity import Affinity
 from taskgroup.core.grouping import Grouping
+from taskgroup.core.record import CandidateTree
 from taskgroup.core.topology import Topology
+from taskgroup.core.tree import MergeTree
 
 Array = NDArray[np.float64]
 
@@ -133,6 +135,20 @@ def drawn(tasks: tuple[str, ...], stages: tuple[str, ...], rng: np.random.Genera
         labels = np.unique(3 * labels + np.where(leave, rng.integers(3, size=len(tasks)), 0), return_inverse=True)[1]
         groupings.append(Grouping(tasks=tasks, labels=tuple(labels.tolist())))
     return Topology.from_groupings(stages, groupings)
+
+
+def random_tree(tasks: Sequence[str], seed: int) -> CandidateTree:
+    """A random merge tree over ``tasks``."""
+    rng = np.random.default_rng(seed)
+    nodes, merges = list(range(len(tasks))), []
+    for k in range(len(tasks) - 1):
+        a, b = sorted(int(n) for n in rng.choice(nodes, 2, replace=False))
+        nodes = [*(n for n in nodes if n not in (a, b)), len(tasks) + k]
+        merges.append((a, b))
+    heights = tuple(float(k) for k in range(len(merges)))
+    return CandidateTree(
+        source=f"tree {seed}", tree=MergeTree(tasks=tuple(tasks), merges=tuple(merges), heights=heights)
+    )
 
 
 def moves(topology: Topology) -> Iterator[Topology]:
