@@ -146,3 +146,17 @@ def test_ratings_are_paired_with_the_first_candidate_by_seed() -> None:
     assert race.add(at(4.0)) == pytest.approx(0.1)
     assert race.add(at(4.0)) == pytest.approx(0.1)  # a seed that the first was not trained under does not count
     assert race.rating(at(1.0)) == 0
+
+
+def test_the_best_of_an_arm_is_tried_at_twice_and_half_its_rate() -> None:
+    candidates = [scaled(c, 4.0) for c in nets()]
+    best = candidates[2].architecture
+
+    def gains(candidate: Candidate, _: int) -> float:
+        return 0.5 * (candidate.architecture == best) + {8.0: 0.2, 2.0: 0.1}.get(candidate.recipe.lr_scale, 0.0)
+
+    lab = Planted(gains)
+    race = lab.race()
+    race.add(lab.shared)
+    assert race.refined(candidates) == scaled(candidates[2], 8.0)
+    assert race.refined([scaled(candidates[2], 16.0)]) == scaled(candidates[2], 8.0)  # twice that is not allowed

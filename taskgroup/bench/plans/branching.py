@@ -39,7 +39,7 @@ def rsa_branching(lab: Lab, account: Account) -> Candidate:
     for low, high in itertools.pairwise(edges):
         inside = [t for (_, t), cost in zip(rated, costs, strict=True) if low <= cost <= high and t not in chosen]
         chosen.update(dict.fromkeys(inside[:1]))
-    return race.best([scaled(lab.plain(topology), scale) for topology in chosen])
+    return race.refined([scaled(lab.plain(topology), scale) for topology in chosen])
 
 
 def _trees(affinity: Affinity, stages: tuple[str, ...]) -> Iterator[tuple[float, Topology]]:

@@ -36,7 +36,7 @@ def tag(lab: Lab, account: Account) -> Candidate:
     how = {"method": "lookahead", "mode": "exact", "step_size": "lr", "per_stage": "first_order"}
     affinity = lab.affinity(how, account, every=LOOK_EVERY, recipe=shared.recipe)
     scores = affinity_scores(affinity)
-    return race.best([*_covers(lab, scores, shared.recipe.lr_scale)])
+    return race.refined([*_covers(lab, scores, shared.recipe.lr_scale)])
 
 
 def affinity_scores(affinity: Affinity) -> GroupScores:
@@ -96,7 +96,7 @@ def hoa_arm(lab: Lab, account: Account) -> Candidate:
     predicted = hoa(GroupScores.of(lab.tasks, rows), wanted)
     relative = predicted.errors / np.nanmean(predicted.errors, axis=0)
     scores = GroupScores(lab.tasks, predicted.members, relative, predicted.cost)
-    return race.best([*_covers(lab, scores, scale)])
+    return race.refined([*_covers(lab, scores, scale)])
 
 
 def _rounds(tasks: Group, rng: np.random.Generator) -> Iterator[Grouping]:

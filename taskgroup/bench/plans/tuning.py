@@ -98,6 +98,12 @@ class Race:
                 break
         return min(ranked, key=lambda c: c.fingerprint in self._failed)
 
+    def refined(self, candidates: Sequence[Candidate]) -> Candidate:
+        """The best of ``candidates``, at the best of its learning rate, twice and half of it."""
+        leader = self.best(candidates)
+        scales = (2 * leader.recipe.lr_scale, leader.recipe.lr_scale / 2)
+        return self.best([leader, *(scaled(leader, scale) for scale in scales if scale in SCALES)])
+
     def _topped_up(self, candidate: Candidate, n_runs: int) -> bool:
         """Whether there was anything left to train it once more."""
         if len(self._found[candidate.fingerprint]) >= n_runs:
