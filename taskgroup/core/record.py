@@ -174,3 +174,8 @@ class Record:
     affinity: Affinity
     proposals: Proposals
     trials: tuple[TrialRow, ...]
+
+    @property
+    def plan(self) -> Candidate:
+        """The chosen network and recipe."""
+        return Candidate(architecture=self.spec.architecture, recipe=self.spec.recipe)

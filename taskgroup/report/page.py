@@ -110,7 +110,7 @@ def _context(record: Record, pictures: dict[str, Markup]) -> dict[str, Any]:
         "group_counts": count_table(record.proposals.counts),
         "chain": chain_rows(record.proposals.chain),
         "notes": record.proposals.notes,
-        "trials": trial_table(record.trials, spec.architecture.fingerprint),
+        "trials": trial_table(record.trials, record.plan.fingerprint),
         "counts": search_words(record.trials),
         "spec_text": yaml.safe_dump(
             spec.to_dict(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=110

@@ -129,7 +129,7 @@ def partition(grouping: Grouping) -> str:
 
 
 def trial_table(trials: Sequence[TrialRow], chosen: str) -> Sheet:
-    """Every trial, the plan's set off; ``chosen`` is its fingerprint.
+    """Every trial, the plan's set off; ``chosen`` is the fingerprint of its network and recipe.
 
     Heads and training, and gains under further seeds, stand where there are any.
     """
@@ -154,7 +154,7 @@ def trial_table(trials: Sequence[TrialRow], chosen: str) -> Sheet:
     further = ("heads and training",) if varied else ()
     costs = ("parameters", "MACs", "copies per stage", "adapter sizes")
     head = ("trial", "origin", "state", "gain", *again, *costs, *further, "seconds")
-    strong = frozenset(k for k, t in enumerate(trials) if t.gain is not None and t.architecture.fingerprint == chosen)
+    strong = frozenset(k for k, t in enumerate(trials) if t.gain is not None and t.candidate.fingerprint == chosen)
     texts = frozenset(head.index(name) for name in ("origin", "state", *costs[2:], *further))
     return Sheet(head, rows, texts=texts, strong=strong)
 

@@ -11,12 +11,14 @@ from matplotlib.transforms import Bbox
 from record_fixture import DIGITS, HOSTILE, make_record, with_helper
 
 from taskgroup.core.affinity import TRUNK, Affinity
-from taskgroup.core.record import CandidateTree, Proposals, Record
+from taskgroup.core.record import CandidateTree, Proposals, Record, TrialRow
 from taskgroup.core.tree import MergeTree
 from taskgroup.report import figures
 from taskgroup.report.plots.affinity import uncertain
 from taskgroup.report.plots.dendrogram import draw_dendrogram, leaf_order
-from taskgroup.report.plots.pareto import front
+from taskgroup.report.plots.history import draw_history
+from taskgroup.report.plots.pareto import draw_pareto, front
+from taskgroup.report.plots.range import lowest_shown
 from taskgroup.report.plots.style import drawing
 
 NAMES = {"topology", "affinity", "dendrogram", "gains", "pareto", "history"}
@@ -155,6 +157,39 @@ def test_pareto_marks_plan_and_baselines_at_their_cost_and_gain() -> None:
     assert cost is not None
     assert marked["plan"][0][0] == cost.macs_ratio
     assert {str(line.get_label()): line for line in right.lines}["plan"].get_xdata()[0] == cost.params_ratio  # type: ignore[index]
+
+
+def trials_with(*gains: float, scale: float = 4.0) -> list[TrialRow]:
+    """Both baselines, all-separate at another rate, and so many more."""
+    first, second, third, *_ = CASES["nine"].trials
+    faster = first.recipe.model_copy(update={"lr_scale": scale})
+    again = second.model_copy(update={"number": 2, "origin": "sampler", "recipe": faster, "gain": 0.3})
+    more = [third.model_copy(update={"number": 3 + k, "origin": "sampler", "gain": g}) for k, g in enumerate(gains)]
+    return [first, second, again, *more]
+
+
+def test_a_baseline_is_marked_at_its_best_recipe() -> None:
+    trials = trials_with(0.1)
+    assert trials[1].origin == "all-separate"
+    figure = draw_pareto(trials, trials[2].candidate.fingerprint)
+    lines = figure.axes[0].lines
+    marked = {str(line.get_label()): line.get_xydata().tolist() for line in lines}  # type: ignore[union-attr]
+    assert marked["all-separate"] == marked["plan"] == [[9.0, 0.3]]
+
+
+def test_ruined_trials_lie_at_the_edge() -> None:
+    few, ruined = [0.05 * k for k in range(12)], -30.0
+    for draw in (lambda trials: draw_pareto(trials, ""), draw_history):
+        axes = draw(trials_with(*few, ruined)).axes[0]
+        low = axes.get_ylim()[0]
+        assert -2 < low < 0
+        edge = next(line for line in axes.lines if line.get_label() == "below the picture")
+        assert edge.get_ydata().tolist() == [low]  # type: ignore[union-attr]
+        whole = draw(trials_with(*few)).axes[0]
+        assert "below the picture" not in [line.get_label() for line in whole.lines]
+    assert lowest_shown([]) is None
+    assert lowest_shown([0.1, 0.1]) is None
+    assert lowest_shown([0.0, 1.0, -40.0], kept=[-40.0]) is None
 
 
 def test_history_draws_the_running_best_and_a_strip_of_stopped_trials() -> None:

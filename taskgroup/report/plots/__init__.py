@@ -23,7 +23,7 @@ def draw_all(record: Record) -> dict[str, Figure]:
         if record.spec.evidence:
             figures["gains"] = draw_gains(record.spec.evidence)
         if any(trial.gain is not None for trial in record.trials):
-            figures["pareto"] = draw_pareto(record.trials, record.spec.architecture.fingerprint)
+            figures["pareto"] = draw_pareto(record.trials, record.plan.fingerprint)
         if record.trials:
             figures["history"] = draw_history(record.trials)
     return figures

@@ -9,6 +9,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from taskgroup.core.record import TrialRow
 from taskgroup.report.plots.gains import signed_percent
+from taskgroup.report.plots.range import lowest_shown, mark_below
 from taskgroup.report.plots.style import BLUE, FAINT, INK, LINE, MUTED, ORANGE, VERMILLION, new_figure
 from taskgroup.report.text import STATES
 
@@ -44,6 +45,8 @@ def _completed(axes: Axes, trials: Sequence[TrialRow]) -> None:
     ):
         xy = [(n, gain) for n, gain, is_sampled in done if is_sampled == sampled]
         axes.plot([x for x, _ in xy], [y for _, y in xy], marker, color=colour, markersize=5, label=label)
+    gains = [gain for _, gain, _ in done]
+    mark_below(axes, [(n, gain) for n, gain, _ in done], lowest_shown(gains))
     axes.yaxis.set_major_formatter(FuncFormatter(signed_percent))
     axes.set_ylabel("validation gain\nagainst all-separate (%)")
 
