@@ -29,7 +29,7 @@ def draw_history(trials: Sequence[TrialRow]) -> Figure:
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     numbers = [t.number for t in trials]
     panels[-1].set_xlim(min(numbers) - 0.7, max(numbers) + 0.7)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3, handletextpad=0.4)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=4, handletextpad=0.4)
     return figure
 
 
@@ -41,7 +41,7 @@ def _completed(axes: Axes, trials: Sequence[TrialRow]) -> None:
     axes.plot([n for n, _, _ in done], best, color=BLUE, linewidth=1.4, drawstyle="steps-post", label="best so far")
     for sampled, marker, colour, label in (
         (True, "o", LINE, "sampled"),
-        (False, "D", BLUE, "baseline, proposal or repeat"),
+        (False, "D", BLUE, "baseline, proposed or repeat"),
     ):
         xy = [(n, gain) for n, gain, is_sampled in done if is_sampled == sampled]
         axes.plot([x for x, _ in xy], [y for _, y in xy], marker, color=colour, markersize=5, label=label)

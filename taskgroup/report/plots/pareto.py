@@ -35,7 +35,7 @@ def draw_pareto(trials: Sequence[TrialRow], chosen: str) -> Figure:
     left.set(xlabel=f"multiply-accumulates ({TIMES} all-shared)", ylabel="validation gain against all-separate (%)")
     right.set(xlabel=f"parameters ({TIMES} all-shared)")
     left.yaxis.set_major_formatter(FuncFormatter(signed_percent))
-    figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=5, handletextpad=0.4)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=6, handletextpad=0.4)
     return figure
 
 
