@@ -142,7 +142,7 @@ class SearchConfig(Sparse):
         trials: Candidates to train, both baselines included.
         steps: Length of their trainings; by default ``train.steps``.
         prune: Whether to stop candidates that are in the lowest quarter at a check.
-        first: At most so many proposals before the sampler takes over; by default a third of ``trials``.
+        first: At most so many proposals before the sampler takes over; by default a third of ``trials``, at least 4.
         adapters: Adapters to choose from.
         seconds: Wall time after which nothing more is started.
         trainings: Compute, in trainings of all-shared as long as ``train.steps``.

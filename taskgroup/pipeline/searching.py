@@ -22,6 +22,9 @@ from taskgroup.search.planner import Planner
 from taskgroup.search.space import Space
 from taskgroup.search.study import Search
 
+FIRST = 4
+"""Proposals that are tried at least, where the config does not say."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -84,7 +87,7 @@ def make_search(job: Job, affinity: Affinity, proposals: Proposals, steps: int) 
     space = search_space(job, affinity, proposals)
     timed = job.config.limits.latency_ratio is not None or "latency" in config.objective
     costs = Costs.of(job.prepared, job.config.heads.size, latency=timed)
-    n_first = config.trials // 3 if config.first is None else config.first
+    n_first = max(FIRST, config.trials // 3) if config.first is None else config.first
 
     def allow(architecture: Architecture) -> bool:
         return job.limits.allow(architecture, costs.cost(architecture))
