@@ -22,13 +22,14 @@ def gains_from_trials(rows: Sequence[TrialRow]) -> Affinity | None:
     Rough: trials differ in other things too (who else shares, adapters), and the search does not draw them at random.
 
     Args:
-        rows: The trials table; only complete and different ones count.
+        rows: The trials table; only complete ones count, each network under the recipe that was best for it.
 
     Returns:
         None where no entry is known.
     """
-    complete = {r.architecture.fingerprint: r for r in rows if r.state == "complete" and r.errors}
-    reference = next((r for r in complete.values() if r.origin == SEPARATE), None)
+    done = sorted((r for r in rows if r.state == "complete" and r.errors), key=lambda r: r.gain or 0.0)
+    complete = {r.architecture.fingerprint: r for r in done}
+    reference = next((r for r in done if r.origin == SEPARATE), None)
     if reference is None:
         return None
     topology = reference.architecture.topology

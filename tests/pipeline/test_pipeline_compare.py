@@ -17,7 +17,7 @@ from tiny_jobs import SPACE, STAGES, make_folder, make_problem, make_trunk, tria
 import taskgroup
 from taskgroup.core.comparison import Comparison
 from taskgroup.core.record import TrialRow
-from taskgroup.core.spec import Architecture, Cost
+from taskgroup.core.spec import Architecture, Cost, Recipe
 from taskgroup.core.task import Frozen, TaskSet
 from taskgroup.core.topology import Topology
 from taskgroup.core.trial import TrialResult
@@ -94,7 +94,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Comparison
 
 
 def again(folder: Path, measures: Any = OF_EACH_SIGHT, **options: Any) -> Comparison:
-    return taskgroup.measure(make_problem(), SPACE, measures=measures, out=folder, **{"seeds": 2, **options})
+    space = options.pop("space", SPACE)
+    return taskgroup.measure(make_problem(), space, measures=measures, out=folder, **{"seeds": 2, **options})
 
 
 @pytest.fixture
@@ -193,6 +194,23 @@ def test_gains_of_sharing_from_the_trials_of_a_search() -> None:
     spread = 0.1**2 * 2 / 1 / 2
     assert found.stderr[2, 1, 0] == pytest.approx((spread + spread) ** 0.5)
     assert found.provenance["trials"] == 4
+
+
+def test_a_network_counts_under_its_best_recipe() -> None:
+    """Gains are against all-separate as it was first trained, whatever other learning rates did for it."""
+    apart, shared = ((0, 1, 2), (0, 1, 2)), ((0, 0, 1), (0, 0, 1))
+    faster = Recipe(lr_scale=2.0)
+    rows = [
+        row(apart, (1.0, 1.0, 1.0), origin="all-separate"),
+        row(apart, (0.8, 1.0, 1.0), origin="all-separate, learning rate x 2", recipe=faster, gain=0.1),
+        row(((0, 1, 1), (0, 1, 1)), (0.9, 1.0, 1.0)),
+        row(shared, (0.4, 1.0, 1.0), recipe=faster, gain=0.3),
+        row(shared, (2.0, 1.0, 1.0), gain=-0.3),
+        row(((0, 0, 0), (0, 0, 0)), (0.6, 1.0, 1.0)),
+    ]
+    found = gains_from_trials(rows)
+    assert found is not None
+    assert found.slice()[1, 0] == pytest.approx((0.6 + 0.4) / 2 - (0.2 + 0.1) / 2)
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, 2])
@@ -403,19 +421,20 @@ def test_one_more_measure_trains_for_that_one_alone(tmp_path: Path, monkeypatch:
 
 @pytest.mark.usefixtures("no_report")
 def test_before_and_after_a_plan_in_one_folder(tmp_path: Path) -> None:
-    first = again(tmp_path, ["lookahead"], seeds=1)
+    many = {**SPACE, "search": {"trials": 14, "adapters": {"sizes": [0, 2]}}}  # of few there is no gain to read off
+    first = again(tmp_path, ["lookahead"], seeds=1, space=many)
     assert first.gains is None
     assert "add `pairs` to the measures, or plan first" in first.gains_from
     space = {**SPACE, "search": {"trials": 8, "adapters": {"sizes": [0, 2]}}}
-    with pytest.raises(ConflictError, match=r"search\.trials: was 6, now 8"):
+    with pytest.raises(ConflictError, match=r"search\.trials: was 14, now 8"):
         taskgroup.measure(make_problem(), space, measures="cka", out=tmp_path)
-    plan = taskgroup.plan(make_problem(), SPACE, out=tmp_path)
+    plan = taskgroup.plan(make_problem(), many, out=tmp_path)
     np.testing.assert_array_equal(first.affinities["lookahead"].values, plan.affinity.values)
-    found = again(tmp_path, "lookahead", seeds=1)
+    found = again(tmp_path, "lookahead", seeds=1, space=many)
     assert Folder(tmp_path).state()["state"] == "done"
     assert found.gains_from.startswith("From ")
     assert not np.isnan(found.agreement_with_gains("lookahead"))
-    assert taskgroup.plan(make_problem(), SPACE, out=tmp_path).spec == plan.spec
+    assert taskgroup.plan(make_problem(), many, out=tmp_path).spec == plan.spec
 
 
 @pytest.mark.usefixtures("no_report")
