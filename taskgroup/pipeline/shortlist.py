@@ -2,11 +2,12 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from taskgroup.core.gain import mean_gain
 from taskgroup.core.record import TrialRow
+from taskgroup.core.trial import TrialResult
 from taskgroup.pipeline.context import Job, counting
 from taskgroup.pipeline.forking import SearchTrials
 from taskgroup.search.notes import SEPARATE
@@ -27,17 +28,25 @@ def shortlist(job: Job, rows: Sequence[TrialRow], trials: SearchTrials) -> list[
     are the same for all, and none of them is one of the confirmation's.
     """
     config, known = job.config.confirm, {row.number: row for row in rows}
-    taking = _Taking(job, trials, known, _reference(rows))
     alive = _candidates(job, rows, SHARE * sum(row.trainings for row in rows)) if config.shortlist else []
-    job.progress.begin("shortlist", len(alive))
-    for k in range(1, config.rounds + 1):
-        alive = taking.again(k, alive)
-        alive = sorted(alive, key=lambda n: -rating(known[n]))[: math.ceil(len(alive) / 2)]
-        if len(alive) < 2:
-            break
+    if not alive:
+        return list(rows)
+    sizes = _sizes(len(alive), config.rounds)
+    job.progress.begin("shortlist", sum(sizes))
+    taking = _Taking(job, trials, known, _reference(rows), counting(job))
+    for k, size in enumerate(sizes, 1):
+        alive = taking.again(k, sorted(alive, key=lambda n: -rating(known[n]))[:size])
     job.charge("shortlist", taking.spent)
     job.progress.end(f"{taking.n_trained} further trainings of the best")
     return [known[number] for number in sorted(known)]
+
+
+def _sizes(n_first: int, n_rounds: int) -> list[int]:
+    """Candidates of each round: half of those before, and no round for one alone."""
+    sizes = [n_first]
+    while len(sizes) < n_rounds and sizes[-1] > FEWEST:
+        sizes.append(math.ceil(sizes[-1] / 2))
+    return sizes
 
 
 @dataclass
@@ -49,12 +58,14 @@ class _Taking:
         trials: How the search trained.
         rows: By number; replaced as they learn more.
         reference: Errors of all-separate that gains are against.
+        count: Told of every result.
     """
 
     job: Job
     trials: SearchTrials
     rows: dict[int, TrialRow]
     reference: dict[str, float]
+    count: Callable[[TrialResult], None]
     spent: float = field(default=0.0, init=False)
     n_trained: int = field(default=0, init=False)
 
@@ -65,10 +76,10 @@ class _Taking:
             self.job.compute.trainings(self.rows[number].candidate, spec.train.steps) for number, spec in specs.items()
         )
         self.n_trained += len(specs)
-        done, count = {}, counting(self.job)
+        done = {}
         for result in self.job.crew.each(list(specs.values())):
             done[result.key] = result
-            count(result)
+            self.count(result)
         trained = [number for number in numbers if done[specs[number].key].state == "complete"]
         for number in numbers:
             row = self.rows[number]

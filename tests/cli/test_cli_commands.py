@@ -109,6 +109,7 @@ def test_run_tells_every_step_in_plain_lines(call: Call) -> None:
         "measure",
         "propose",
         "search",
+        "shortlist",
         "confirm",
         "test",
         "report",
