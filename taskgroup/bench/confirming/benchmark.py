@@ -100,7 +100,7 @@ def _null(n_runs: int) -> list[Row]:
     for n_seeds in SEEDS:
         claims = {}
         for n_tasks in TASKS:
-            runs = _runs(_flat(0, 0, 0, 0, 0, n_tasks=n_tasks), COSTS, n_seeds, n_runs // 2, Noise())
+            runs = _runs(_flat(0, 0, 0, 0, 0, n_tasks=n_tasks), COSTS, n_seeds, n_runs, Noise())
             claims[f"a plan beats all-shared, {n_tasks} tasks"] = _percent(run.beats_shared for run in runs)
         found.append({"n_seeds": n_seeds, **claims})
     return found
@@ -111,7 +111,7 @@ def _power(n_runs: int) -> list[Row]:
     for gain in ADVANTAGES:
         for n_seeds in SEEDS:
             gains = _flat(-0.1, 0, gain, 0.8 * gain, 0.5 * gain, n_tasks=8)
-            runs = _runs(gains, COSTS, n_seeds, n_runs // 2, Noise(carried=0.8))
+            runs = _runs(gains, COSTS, n_seeds, n_runs, Noise(carried=0.8))
             both = [run.evidence.verdict.code == "better_than_both" for run in runs]
             found.append(
                 {
@@ -129,7 +129,7 @@ def _many(n_runs: int) -> list[Row]:
     truth = true_gains(gains, 1)
     found: list[Row] = []
     for n_seeds in SEEDS:
-        runs = _runs(gains, costs, n_seeds, n_runs // 2, Noise())
+        runs = _runs(gains, costs, n_seeds, n_runs, Noise())
         kinds = {"as measured": [run.measured[0] for run in runs], "as reported": [run.reported[0] for run in runs]}
         row: Row = {"n_seeds": n_seeds}
         for kind, intervals in kinds.items():
