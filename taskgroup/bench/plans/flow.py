@@ -32,8 +32,16 @@ def flow(lab: Lab, account: Account, *, name: str, changes: Mapping[str, Any]) -
         data[section] = {**data.get(section, {}), key: value}
     folder = lab.prepared.folder.path / "jobs" / name.replace(" ", "-")
     share_trials(lab, folder)
-    how: dict[str, Any] = {"workers": 1, "inline": True, "report": False}
-    record = run_job(Config.model_validate(data), folder, progress=Silent(), base=Path(), problem=lab.problem, **how)
+    record = run_job(
+        Config.model_validate(data),
+        folder,
+        workers=1,
+        progress=Silent(),
+        base=Path(),
+        problem=lab.problem,
+        inline=True,
+        report=False,
+    )
     provenance = record.spec.provenance
     assert provenance is not None
     account.spent += sum(provenance.trainings.values())
