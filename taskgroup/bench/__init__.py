@@ -42,11 +42,13 @@ def run_benchmark(name: str, *, quick: bool, workers: int, out: Path, places: Pl
         Path of the Markdown file.
 
     Raises:
-        InputError: No such benchmark.
+        InputError: No such benchmark, or sets to choose for one that has none.
     """
     if name not in BENCHMARKS.names:
         raise InputError(BENCHMARKS.unknown(name))
     benchmark = BENCHMARKS[name]()
+    if places.sets and not getattr(benchmark, "by_set", False):
+        raise InputError(f"bench {name}: it has no data sets to choose among, found --sets {places.sets}; leave it out")
     title = f"{name}-quick" if quick else name
     elsewhere = "".join(f" --{at.name} {getattr(places, at.name)}" for at in fields(Places) if _moved(places, at.name))
     command = f"taskgroup bench {name}{' --quick' if quick else ''} --workers {workers}{elsewhere}"

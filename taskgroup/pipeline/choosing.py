@@ -1,7 +1,7 @@
 """The last step: finalists and baselines on fresh seeds, the choice, and only then the test split."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +22,35 @@ from taskgroup.search.confirm import (
     choose,
     evidence,
     lead_over,
+    merit,
     optimism,
 )
 from taskgroup.search.select import finalists, rating
 
 RECIPES, CLOSE = 2, 0.1
 """Of each baseline so many recipes are confirmed, those that gain at most so much less than the best."""
-OTHER = ", recipe "
-"""Between a baseline's name and the number of another of its recipes."""
+Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A candidate that is confirmed.
+
+    Attributes:
+        name: Of the arm: of a baseline, of which there may be several, or of a trial.
+        row: Of the trials table.
+    """
+
+    name: str
+    row: TrialRow
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An entry's arm, and the trials behind it, one for each seed."""
+
+    arm: Arm
+    specs: Sequence[TrialSpec]
 
 
 @dataclass(frozen=True)
@@ -45,22 +66,13 @@ def confirm(job: Job, rows: Sequence[TrialRow]) -> Confirmed:
     """Train finalists and baselines on fresh paired seeds, choose, and only then read the test split."""
     config = job.config.confirm
     seeds = [job.seed("confirm", k) for k in range(config.seeds)]
-    arms = _arms(job, rows)
-    job.progress.begin("confirm", len(arms) * len(seeds))
-    specs = {name: _confirm_specs(job, row.candidate, seeds) for name, row in arms}
-    done = confirm_all(job.crew, [s for group in specs.values() for s in group], counting(job))
-    by_key = {result.key: result for result in done}
-    n_steps = job.train(config.steps).steps
-    job.charge("confirm", len(seeds) * sum(job.compute.trainings(row.candidate, n_steps) for _, row in arms))
-    trained = [
-        Arm(name, row.architecture, row.cost, _errors(job, [by_key[s.key] for s in specs[name]]), row.recipe)
-        for name, row in arms
-    ]
-    compared, source = _settled(trained)
+    results: dict[str, TrialResult] = {}
+    arms = _settled(_train(job, _entries(job, rows), seeds, results))
+    compared = [trained.arm for trained in arms]
     chosen = choose(compared, job.limits, config.level, config.cheapest_by)
     job.progress.end(f"chose {chosen.name}")
-    tested = {name: specs[source.get(name, name)] for name in dict.fromkeys((chosen.name, SEPARATE, SHARED))}
-    test = _test(job, tested, chosen.name)
+    specs = {trained.arm.name: trained.specs for trained in arms}
+    test = _test(job, {name: specs[name] for name in (chosen.name, SEPARATE, SHARED)}, chosen.name)
     shown = arm_evidence(compared, chosen, config.level)
     lead = lead_over(compared, chosen, job.limits, config.level)
     separate = next(arm.errors for arm in compared if arm.name == SEPARATE)
@@ -69,36 +81,50 @@ def confirm(job: Job, rows: Sequence[TrialRow]) -> Confirmed:
     learned = evidence(
         job.prepared.tasks, shown, test, seeds, config.level, job.limits, lead, excess=excess, broken=broken
     )
-    best_seed = int(np.argmin((chosen.errors / separate).mean(axis=1)))
-    file = by_key[tested[chosen.name][best_seed].key].file
+    best = max(range(len(seeds)), key=lambda s: merit(chosen.errors[[s]], separate.mean(axis=0, keepdims=True)))
+    file = results[specs[chosen.name][best].key].file
     return Confirmed(chosen, learned, job.folder.trials / str(file))
 
 
-def _arms(job: Job, rows: Sequence[TrialRow]) -> list[tuple[str, TrialRow]]:
+def _entries(job: Job, rows: Sequence[TrialRow]) -> list[Entry]:
     """Both baselines, each with the recipes that look best for it, and the finalists."""
-    arms = []
+    entries = []
     for name in (SHARED, SEPARATE):
         plain = job.baseline(name).fingerprint
         same = [row for row in rows if row.architecture.fingerprint == plain and row.gain is not None]
         if not same:
             raise TrialError(f"confirm: the search has no complete trial of {name}")
         best = sorted({row.candidate.fingerprint: row for row in reversed(same)}.values(), key=lambda r: -rating(r))
-        close = [row for row in best[:RECIPES] if rating(row) >= rating(best[0]) - CLOSE]
-        arms += [(f"{name}{OTHER}{k}" if k else name, row) for k, row in enumerate(close)]
+        entries += [Entry(name, row) for row in best[:RECIPES] if rating(row) >= rating(best[0]) - CLOSE]
     best = finalists(rows, job.limits, job.config.confirm.finalists)
-    return arms + [(f"trial {row.number}", row) for row in best]
+    return entries + [Entry(f"trial {row.number}", row) for row in best]
 
 
-def _settled(trained: Sequence[Arm]) -> tuple[list[Arm], dict[str, str]]:
-    """Arms with each baseline at its better recipe only, and under which names those were trained."""
-    source = {}
-    for name in (SHARED, SEPARATE):
-        same = [arm for arm in trained if arm.name.split(OTHER)[0] == name]
-        scale = same[0].errors.mean(axis=0)
-        source[name] = min(same, key=lambda arm: float((arm.errors / scale).mean())).name
-    kept = {arm.name: arm for arm in trained}
-    others = [arm for arm in trained if arm.name.split(OTHER)[0] not in source]
-    return [*(replace(kept[source[name]], name=name) for name in (SHARED, SEPARATE)), *others], source
+def _train(job: Job, entries: Sequence[Entry], seeds: Sequence[int], results: dict[str, TrialResult]) -> list[Trained]:
+    """Every entry under every seed; ``results`` gets what came of each trial, by key."""
+    specs = [_confirm_specs(job, entry.row.candidate, seeds) for entry in entries]
+    job.progress.begin("confirm", len(entries) * len(seeds))
+    done = confirm_all(job.crew, [spec for group in specs for spec in group], counting(job))
+    results |= {result.key: result for result in done}
+    n_steps = job.train(job.config.confirm.steps).steps
+    job.charge("confirm", len(seeds) * sum(job.compute.trainings(entry.row.candidate, n_steps) for entry in entries))
+    return [
+        Trained(
+            Arm(entry.name, entry.row.architecture, entry.row.cost, _errors(job, group, results), entry.row.recipe),
+            group,
+        )
+        for entry, group in zip(entries, specs, strict=True)
+    ]
+
+
+def _settled(trained: Sequence[Trained]) -> list[Trained]:
+    """One for each name: a baseline is taken at its best recipe."""
+    kept: dict[str, Trained] = {}
+    for one in trained:
+        rival = kept.setdefault(one.arm.name, one)
+        if merit(one.arm.errors, rival.arm.errors) > 0:
+            kept[one.arm.name] = one
+    return list(kept.values())
 
 
 def _confirm_specs(job: Job, candidate: Candidate, seeds: Sequence[int]) -> list[TrialSpec]:
@@ -116,19 +142,19 @@ def _confirm_specs(job: Job, candidate: Candidate, seeds: Sequence[int]) -> list
     return specs if job.config.confirm.together == "never" else grouped(job.prepared, specs)
 
 
-def _test(job: Job, specs: dict[str, list[TrialSpec]], chosen: str) -> TestErrors:
+def _test(job: Job, specs: dict[str, Sequence[TrialSpec]], chosen: str) -> TestErrors:
     """Score the weights that were kept on the test split."""
     scored = {
         name: [spec.model_copy(update={"step": "test", "weights": spec.key, "together": ()}) for spec in group]
         for name, group in specs.items()
     }
-    results = run_all(job, "test", [spec for group in scored.values() for spec in group])
+    found = run_all(job, "test", [spec for group in scored.values() for spec in group])
     job.progress.end("read once, after the choice")
-    by_key = {result.key: result for result in results}
-    errors = {name: _errors(job, [by_key[spec.key] for spec in group]) for name, group in scored.items()}
+    results = {result.key: result for result in found}
+    errors = {name: _errors(job, group, results) for name, group in scored.items()}
     return TestErrors(chosen=errors[chosen], separate=errors[SEPARATE], shared=errors[SHARED])
 
 
-def _errors(job: Job, results: Sequence[TrialResult]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _errors(job: Job, specs: Sequence[TrialSpec], results: Mapping[str, TrialResult]) -> Array:
     """Errors as an array, shape ``(n_seeds, n_tasks)``."""
-    return np.array([[result.errors[task] for task in job.prepared.tasks.names] for result in results])
+    return np.array([[results[spec.key].errors[task] for task in job.prepared.tasks.names] for spec in specs])

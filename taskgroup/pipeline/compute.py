@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from taskgroup.core.recipe import Candidate
@@ -29,16 +30,17 @@ class Compute:
     Attributes:
         model: Costs of the trunk.
         steps: Length of the training that is the unit.
+        shared: All-shared with the job's heads, of which one training is the unit.
         shares: Each task's share of the training rows where they have rows of their own; else empty.
         tower: All-shared, opened up for looks; None where it is a black box.
     """
 
     model: CostModel
     steps: int
+    shared: Architecture
     shares: tuple[float, ...] = ()
     tower: Tower | None = None
     _known: dict[Architecture, float] = field(default_factory=dict, repr=False, compare=False)
-    _base: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, prepared: Prepared, steps: int, head_size: int = 0) -> "Compute":
@@ -48,14 +50,14 @@ class Compute:
         shared = Architecture(topology=Topology.shared(tasks.names, trunk.names), head_size=head_size)
         tower = SharedNetwork(tasks, shared, trunk, model.sites, 0).tower()
         if rows.owner is None:
-            return cls(model, steps, (), tower)
+            return cls(model, steps, shared, (), tower)
         counts = Counter(rows.owner.tolist())
         total = sum(counts[k] for k in range(len(tasks)))
-        return cls(model, steps, tuple(counts[k] / total for k in range(len(tasks))), tower)
+        return cls(model, steps, shared, tuple(counts[k] / total for k in range(len(tasks))), tower)
 
     def trainings(self, candidate: Candidate, steps: int) -> float:
         """Cost of one training over ``steps`` steps."""
-        ratio = self._macs(candidate.architecture) / self._unit(candidate.architecture)
+        ratio = self._macs(candidate.architecture) / self._unit
         return steps / self.steps * ratio * self._backwards(candidate.recipe.weighting)
 
     def looks(self, affinity: Mapping[str, Any], n_looks: int) -> float:
@@ -65,11 +67,10 @@ class Compute:
             return 0.0
         return n_looks * look_cost(method, self.tower, len(self.model.tasks)) / self.steps
 
-    def _unit(self, architecture: Architecture) -> float:
+    @cached_property
+    def _unit(self) -> float:
         """Multiply-accumulates of all-shared; at least one."""
-        if "shared" not in self._base:
-            self._base["shared"] = max(self._macs(self.model.reference(architecture)), 1.0)
-        return self._base["shared"]
+        return max(self._macs(self.shared), 1.0)
 
     def _backwards(self, weighting: str) -> float:
         method: Weighting = WEIGHTINGS.create(weighting, {})

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from taskgroup.core.affinity import Affinity
@@ -92,9 +92,7 @@ def make_search(job: Job, affinity: Affinity, proposals: Proposals, steps: int) 
     def allow(architecture: Architecture) -> bool:
         return job.limits.allow(architecture, costs.cost(architecture))
 
-    # the planner tunes the learning rates itself
-    plain = replace(space, lr_scales=())
-    first = first_candidates(plain, proposals.proposals, n_first, proposals.chain, allow) if n_first else []
+    first = first_candidates(space, proposals.proposals, n_first, proposals.chain, allow) if n_first else []
     planner = Planner(
         space,
         first,

@@ -10,7 +10,7 @@ from taskgroup.core.spec import ArmEvidence, Evidence, TaskEvidence
 from taskgroup.core.task import TaskSet
 from taskgroup.core.topology import Topology
 from taskgroup.groupers.topologies import admits
-from taskgroup.search.choice import Arm, below_floor, choose, expense, lead_over, named
+from taskgroup.search.choice import Arm, below_floor, choose, expense, lead_over, merit, named
 from taskgroup.search.limits import Limits
 from taskgroup.search.optimism import Optimism, TestErrors, less, optimism
 from taskgroup.search.statistics import gain_interval
@@ -26,6 +26,7 @@ __all__ = [
     "evidence",
     "expense",
     "lead_over",
+    "merit",
     "optimism",
 ]
 

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from taskgroup.adapters import ADAPTERS
 from taskgroup.core.grouping import Grouping
 from taskgroup.core.recipe import Candidate
-from taskgroup.core.record import SEPARATE, SHARED, Chain, Proposal
+from taskgroup.core.record import SHARED, Chain, Proposal
 from taskgroup.core.spec import AdapterSpec, Architecture, Recipe
 from taskgroup.core.topology import Topology
-from taskgroup.search.recipes import other_scales
 from taskgroup.search.space import Space
 
 Named = tuple[str, Candidate]
@@ -22,11 +21,10 @@ def first_candidates(
     chain: Chain | None = None,
     allow: Callable[[Architecture], bool] = lambda _: True,
 ) -> list[Named]:
-    """Both baselines at other learning rates, the chain over the stages, then in turn the four kinds of start.
+    """The chain over the stages, then in turn the four kinds of start.
 
     They are: all tasks apart at several depths, proposals at several branch points, all-shared with adapters,
-    all-shared with other heads and loss weightings. The baselines' learning rates come first, so that what the plan is
-    compared with is tuned as well as the plan; up to half of ``limit``, what is left of them comes last.
+    all-shared with other heads and loss weightings. Learning rates are the planner's business.
 
     Args:
         space: Candidates that it cannot express are left out.
@@ -38,10 +36,9 @@ def first_candidates(
     Returns:
         Pairs of origin and candidate, without repeats, the plain baselines not among them.
     """
-    tuned, turns = _tuned(space), (_apart(space), _grouped(space, proposals), _adapted(space), _varied(space))
-    early = (limit + 1) // 2
+    turns = (_apart(space), _grouped(space, proposals), _adapted(space), _varied(space))
     found: dict[str, Named] = {}
-    for origin, candidate in itertools.chain(tuned[:early], _chained(space, chain), _in_turn(*turns), tuned[early:]):
+    for origin, candidate in itertools.chain(_chained(space, chain), _in_turn(*turns)):
         if len(found) == limit:
             break
         fresh = candidate.fingerprint not in found and allow(candidate.architecture)
@@ -57,14 +54,6 @@ def _in_turn(*lists: Iterator[Named]) -> Iterator[Named]:
 
 def _shared(space: Space) -> Candidate:
     return space.plain(Topology.shared(space.tasks, space.stages))
-
-
-def _tuned(space: Space) -> list[Named]:
-    """Baselines at learning rates other than the job's, the nearest first."""
-    separate = space.plain(Topology.separate(space.tasks, space.stages))
-    baselines = ((SHARED, _shared(space)), (SEPARATE, separate))
-    recipes = [Recipe(lr_scale=scale) for scale in other_scales(space.scales)]
-    return [_trained(name, plain, recipe) for recipe in recipes for name, plain in baselines]
 
 
 def _trained(name: str, plain: Candidate, recipe: Recipe) -> Named:

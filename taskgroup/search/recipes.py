@@ -1,6 +1,5 @@
 """The part of the search space that is about training: the learning rate, and how the tasks' losses are weighted."""
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -39,8 +38,3 @@ def recipe_params(recipe: Recipe, scales: tuple[float, ...]) -> dict[str, Any]:
     """What :func:`ask_recipe` would make ``recipe`` of, if anything."""
     found = {"lr_level": scales.index(recipe.lr_scale)} if recipe.lr_scale in scales else {}
     return {**found, "weighting": recipe.weighting}
-
-
-def other_scales(scales: tuple[float, ...]) -> list[float]:
-    """All but the job's own, the nearest first, the lower one of two as near."""
-    return sorted((s for s in scales if s != BASE.lr_scale), key=lambda s: (round(abs(math.log(s)), 9), s))

@@ -10,6 +10,7 @@ import pytest
 from plans_samples import made_row, write_set
 from scipy import stats
 
+from taskgroup.bench import run_benchmark
 from taskgroup.bench.frame import Places, Row, markdown_table, run_cells
 from taskgroup.bench.plans.arms import ARMS, SEPARATE, SHARED
 from taskgroup.bench.plans.benchmark import PlansBench
@@ -205,3 +206,9 @@ def test_cells_side_by_side(tmp_path: Path) -> None:
     n_told = len(parts)
     assert run() == rows  # from disk
     assert len(parts) == n_told
+
+
+def test_sets_are_for_benchmarks_that_have_some(tmp_path: Path) -> None:
+    places = Places(data=tmp_path, sets="yeast")
+    with pytest.raises(InputError, match=r"bench build: it has no data sets to choose among, found --sets yeast"):
+        run_benchmark("build", quick=True, workers=1, out=tmp_path, places=places, progress=Silent())

@@ -12,7 +12,7 @@ from taskgroup.core.record import SEPARATE, SHARED, TrialRow
 from taskgroup.core.spec import AdapterSpec, Architecture, Cost, Recipe
 from taskgroup.core.topology import Topology
 from taskgroup.errors import TrialError
-from taskgroup.pipeline.choosing import _arms, _settled
+from taskgroup.pipeline.choosing import Trained, _entries, _settled
 from taskgroup.pipeline.config import Config
 from taskgroup.pipeline.context import Job
 from taskgroup.search.choice import Arm
@@ -55,34 +55,32 @@ def test_baselines_are_confirmed_at_their_best_recipe(job: Job) -> None:
         row(6, branched, 0.3, lr_scale=0.5),
         row(7, adapted, 0.2),
     ]
-    assert [(name, r.number) for name, r in _arms(job, rows)] == [
+    assert [(e.name, e.row.number) for e in _entries(job, rows)] == [
         (SHARED, 3),
-        ("all-shared, recipe 1", 5),
+        (SHARED, 5),
         (SEPARATE, 4),
-        ("all-separate, recipe 1", 0),
+        (SEPARATE, 0),
         ("trial 6", 6),
     ]
     far = [r.model_copy(update={"gain": -0.3}) if r.number in (0, 5) else r for r in rows]
-    assert [(name, r.number) for name, r in _arms(job, far)] == [(SHARED, 3), (SEPARATE, 4), ("trial 6", 6)]
+    assert [(e.name, e.row.number) for e in _entries(job, far)] == [(SHARED, 3), (SEPARATE, 4), ("trial 6", 6)]
     with pytest.raises(TrialError, match="the search has no complete trial of all-separate"):
-        _arms(job, [rows[1], rows[2]])
+        _entries(job, [rows[1], rows[2]])
 
 
 def test_a_baseline_counts_as_the_better_of_its_recipes(job: Job) -> None:
     shared, separate = job.baseline(SHARED), job.baseline(SEPARATE)
     cost = Cost(params=1, macs=1, params_ratio=1.5, macs_ratio=1.5)
 
-    def arm(name: str, network: Architecture, *errors: float) -> Arm:
-        return Arm(name, network, cost, np.tile(errors, (2, 1)), Recipe(lr_scale=float(len(name))))
+    def trained(name: str, network: Architecture, *errors: float, scale: float = 1.0) -> Trained:
+        return Trained(Arm(name, network, cost, np.tile(errors, (2, 1)), Recipe(lr_scale=scale)), ())
 
-    trained = [
-        arm(SHARED, shared, 0.5, 0.5),
-        arm(SEPARATE, separate, 0.1, 1.0),
-        arm("all-separate, recipe 1", separate, 0.05, 1.1),  # a tenth worse and half better, so better on the mean
-        arm("trial 6", shared, 0.4, 0.4),
+    entries = [
+        trained(SHARED, shared, 0.5, 0.5),
+        trained(SHARED, shared, 0.45, 0.6, scale=2.0),  # a tenth better and a fifth worse
+        trained(SEPARATE, separate, 0.1, 1.0),
+        trained(SEPARATE, separate, 0.02, 1.6, scale=2.0),  # ratios of 0.2 and 1.6: 0.9 on the mean, 0.57 geometric
+        trained(SEPARATE, separate, 0.085, 0.85, scale=4.0),  # 0.85 on both
+        trained("trial 6", shared, 0.4, 0.4),
     ]
-    kept, source = _settled(trained)
-    assert [a.name for a in kept] == [SHARED, SEPARATE, "trial 6"]
-    assert source == {SHARED: SHARED, SEPARATE: "all-separate, recipe 1"}
-    assert kept[1].recipe == trained[2].recipe
-    assert kept[1].errors is trained[2].errors
+    assert _settled(entries) == [entries[0], entries[3], entries[5]]

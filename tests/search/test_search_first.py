@@ -93,36 +93,6 @@ def test_no_sizes_no_adapters() -> None:
     assert not any(c.architecture.adapters for _, c in first_candidates(make_space(sizes=(0,)), [], 100))
 
 
-def test_baselines_at_every_learning_rate_come_first() -> None:
-    space = replace(make_space(n_trees=1), lr_scales=(0.1, 0.5, 2.0))
-    found = first_candidates(space, proposals_of(space.trees[0].tree), 100)
-    assert [origin for origin, _ in found[:6]] == [
-        f"all-shared, {RATE} 0.5",
-        f"all-separate, {RATE} 0.5",
-        f"all-shared, {RATE} 2",
-        f"all-separate, {RATE} 2",
-        f"all-shared, {RATE} 0.1",
-        f"all-separate, {RATE} 0.1",
-    ]
-    assert [candidate.recipe.lr_scale for _, candidate in found[:6]] == [0.5, 0.5, 2, 2, 0.1, 0.1]
-    shared, separate = (candidate.architecture.topology for _, candidate in found[:2])
-    assert shared.is_shared
-    assert separate.is_separate
-    assert found[6:] == first_candidates(make_space(n_trees=1), proposals_of(space.trees[0].tree), 100)
-    assert {candidate.recipe for _, candidate in found[6:]} == {Recipe()}
-
-
-def test_learning_rates_leave_half_of_the_list_to_proposals() -> None:
-    space = replace(make_space(n_trees=1), lr_scales=(0.1, 0.5, 2.0))
-    proposals = proposals_of(space.trees[0].tree)
-    rates = ["learning rate" in origin for origin, _ in first_candidates(space, proposals, 6)]
-    assert rates == [True] * 3 + [False] * 3
-    assert ["learning rate" in origin for origin, _ in first_candidates(space, proposals, 1)] == [True]
-    few = [origin for origin, _ in first_candidates(replace(space, adapters=make_space(sizes=(0,)).adapters), [], 6)]
-    assert few[3:5] == ["all apart, branching after stem", "all apart, branching after body"]
-    assert few[5] == f"all-separate, {RATE} 2"
-
-
 def test_all_shared_with_other_heads_and_weightings_takes_its_turn() -> None:
     space = replace(make_space(n_trees=1), head_size=4, head_sizes=(0, 8, 16), weightings=("pcgrad",))
     found = first_candidates(space, proposals_of(space.trees[0].tree), 100)
@@ -144,12 +114,6 @@ def test_all_shared_with_other_heads_and_weightings_takes_its_turn() -> None:
     assert [c.architecture.head_size for c in varied.values()] == [0, 4, 8, 16]
     assert all(c.architecture.topology.is_shared for c in varied.values())
     assert varied["all-shared, pcgrad"].recipe == Recipe(weighting="pcgrad")
-
-
-def test_one_task_has_its_learning_rates_once() -> None:
-    space = replace(make_space(1), lr_scales=(0.5, 2.0))
-    origins = [origin for origin, _ in first_candidates(space, [], 100)]
-    assert origins == [f"all-shared, {RATE} 0.5", f"all-shared, {RATE} 2"]
 
 
 def test_what_is_not_allowed_makes_room_for_the_next() -> None:

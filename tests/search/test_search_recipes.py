@@ -4,7 +4,7 @@ import pytest
 
 from taskgroup.core.spec import Recipe
 from taskgroup.search.asking import Reading
-from taskgroup.search.recipes import ask_recipe, other_scales, recipe_params, scales_with, weightings_with
+from taskgroup.search.recipes import ask_recipe, recipe_params, scales_with, weightings_with
 
 SCALES, LOSSES = scales_with((2.0, 0.5)), weightings_with(("pcgrad", "upgrad"))
 
@@ -30,7 +30,3 @@ def test_nothing_is_asked_for_without_a_choice() -> None:
     reading = Reading({})
     assert ask_recipe(reading, (1.0,), ("equal",), together=True) == Recipe()
     assert recipe_params(Recipe(lr_scale=3), SCALES) == {"weighting": "equal"}
-
-
-def test_the_nearest_learning_rate_comes_first() -> None:
-    assert other_scales(scales_with((10, 0.1, 3, 0.5, 2, 1))) == [0.5, 2, 3, 0.1, 10]

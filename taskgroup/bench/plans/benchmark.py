@@ -33,7 +33,7 @@ FACTS = ("trials", "trial_seconds", "choosing_seconds", "fork")
 class PlansBench:
     """One cell per data set and seed."""
 
-    parallel = True
+    parallel = by_set = True
     about = """
 What `taskgroup` plans, against what one would do otherwise **with the same compute**, on every data set of a folder.
 
