@@ -45,9 +45,9 @@ def group(
     """
     from taskgroup.cli.grouping_view import show_proposals
     from taskgroup.pipeline.affinity_files import load_affinity
-    from taskgroup.pipeline.config import ProposeConfig
     from taskgroup.pipeline.folder import write_text
     from taskgroup.pipeline.grouping import group as find
+    from taskgroup.pipeline.sections import ProposeConfig
     from taskgroup.pipeline.wanted import parse_methods
 
     if out is not None and not out.parent.is_dir():

@@ -14,7 +14,7 @@ from taskgroup.errors import InputError
 from taskgroup.groupers import GROUPERS, Grouper
 from taskgroup.groupers.constraints import Constraints
 from taskgroup.pipeline.affinity_files import load_affinity
-from taskgroup.pipeline.config import ProposeConfig
+from taskgroup.pipeline.sections import ProposeConfig
 from taskgroup.pipeline.wanted import name_of, parse_methods
 
 Options = Mapping[str, Any]

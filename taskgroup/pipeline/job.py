@@ -22,7 +22,7 @@ from taskgroup.exporters import save_spec
 from taskgroup.groupers.propose import make_groupers
 from taskgroup.nn.sites import sites_of
 from taskgroup.pipeline.choosing import confirm
-from taskgroup.pipeline.config import Config, SearchConfig
+from taskgroup.pipeline.config import Config
 from taskgroup.pipeline.context import Job
 from taskgroup.pipeline.crew import Crew
 from taskgroup.pipeline.executors import InlineExecutor, LocalExecutor
@@ -33,6 +33,7 @@ from taskgroup.pipeline.folder import Folder
 from taskgroup.pipeline.prepared import check_same, load_prepared, prepare
 from taskgroup.pipeline.progress import Progress
 from taskgroup.pipeline.searching import search
+from taskgroup.pipeline.sections import SearchConfig
 from taskgroup.pipeline.steps import make_proposals, measure
 from taskgroup.problems.config import PythonConfig
 from taskgroup.problems.faults import too_few_tasks

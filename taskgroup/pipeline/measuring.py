@@ -13,8 +13,8 @@ from taskgroup.core.reliability import seed_agreement, spearman_brown, split_hal
 from taskgroup.core.settled import MIN_TASKS, StopRule
 from taskgroup.core.text import plural
 from taskgroup.core.trial import Check, TrainOptions, TrialResult, TrialSpec
-from taskgroup.pipeline.config import MeasureConfig
 from taskgroup.pipeline.folder import Folder
+from taskgroup.pipeline.sections import MeasureConfig
 
 Array = NDArray[np.float64]
 

@@ -10,9 +10,9 @@ from tiny_jobs import make_folder, trial
 
 from taskgroup.core.affinity import TRUNK
 from taskgroup.core.trial import Check, TrainOptions
-from taskgroup.pipeline.config import MeasureConfig
 from taskgroup.pipeline.measuring import Looks, averaged, read_looks, stop_rule, stopping_words, summary
 from taskgroup.pipeline.prepared import Prepared
+from taskgroup.pipeline.sections import MeasureConfig
 from taskgroup.pipeline.work import run_trial
 
 TASKS = ("a", "b", "c", "d", "e")

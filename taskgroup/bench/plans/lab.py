@@ -18,10 +18,10 @@ from taskgroup.core.trial import Step, TrainOptions, TrialResult, TrialSpec
 from taskgroup.errors import TrialError
 from taskgroup.measures import MEASURES
 from taskgroup.pipeline.compute import Compute
-from taskgroup.pipeline.config import MeasureConfig
 from taskgroup.pipeline.folder import Folder
 from taskgroup.pipeline.measuring import MIN_CHECKS, averaged, read_looks
 from taskgroup.pipeline.prepared import Prepared, load_prepared, prepare
+from taskgroup.pipeline.sections import MeasureConfig
 from taskgroup.pipeline.together import grouped
 from taskgroup.pipeline.work import run_trial
 from taskgroup.problems.problem import Problem

@@ -23,9 +23,9 @@ from taskgroup.core.trial import TrainOptions
 from taskgroup.groupers.propose import make_groupers, propose
 from taskgroup.nn.network import SharedNetwork
 from taskgroup.nn.sites import sites_of
-from taskgroup.pipeline.config import ProposeConfig
 from taskgroup.pipeline.folder import write_text
 from taskgroup.pipeline.progress import Progress
+from taskgroup.pipeline.sections import ProposeConfig
 from taskgroup.problems.config import BundledConfig, SplitConfig
 from taskgroup.problems.load import load_problem
 from taskgroup.problems.problem import Problem
