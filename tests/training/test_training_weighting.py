@@ -216,6 +216,12 @@ def test_pcgrad_is_that_of_torchjd_under_the_same_orders(seed: int) -> None:
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-9)
 
 
+def test_pcgrad_projects_off_no_gradient_that_is_none() -> None:
+    """Its products with others are rounding, which may look like a conflict."""
+    gram = np.array([[1.0, -1e-20], [-1e-20, 0.0]])
+    np.testing.assert_array_equal(projected(gram, np.array([[0, 1], [0, 1]])), [1.0, 1.0])
+
+
 OPTIONS = TrainOptions(steps=8, batch_size=16, lr=0.02, n_checks=2)
 
 

@@ -22,12 +22,13 @@ def projected(gram: NDArray[np.float64], orders: NDArray[np.int64]) -> NDArray[n
         orders: For each gradient the order in which it meets all of them, itself among them, shape ``(t, t)``.
     """
     rows = np.arange(len(gram))
+    norms = np.diagonal(gram)  # squared; below rounding a gradient may be none, and yet seem to point somewhere
     weights = np.eye(len(gram))  # row i: what makes the i-th projected gradient
     for others in orders.T:
         inner = np.einsum("ij,ij->i", gram[others], weights)
-        against = (inner < 0) & (others != rows)
+        against = (inner < 0) & (others != rows) & (norms[others] > 0)
         chosen, other = rows[against], others[against]
-        weights[chosen, other] -= inner[against] / gram[other, other]
+        weights[chosen, other] -= inner[against] / norms[other]
     found: NDArray[np.float64] = weights.sum(axis=0)
     return found
 
