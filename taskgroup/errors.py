@@ -23,5 +23,13 @@ class ConflictError(TaskgroupError, RuntimeError):
     """Something on disk or in another process contradicts what was asked for (changed config, job in use)."""
 
 
+class BusyError(ConflictError):
+    """Another process is at work on it; later it may be free."""
+
+
+class UnreachableError(TaskgroupError, ConnectionError):
+    """A cluster or a database does not answer, or does not let us in; later it may."""
+
+
 class TrialError(TaskgroupError, RuntimeError):
     """A trial that the job cannot do without has failed for good."""

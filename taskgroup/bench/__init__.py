@@ -21,6 +21,7 @@ BENCHMARKS: Table[type[Benchmark]] = Table(
         "plans": "taskgroup.bench.plans.benchmark:PlansBench",
         "samplers": "taskgroup.bench.samplers.benchmark:SamplersBench",
         "search": "taskgroup.bench.searching.benchmark:SearchBench",
+        "service": "taskgroup.bench.serving.benchmark:ServiceBench",
     },
 )
 

@@ -17,8 +17,8 @@ from typing import Any, Protocol
 
 from taskgroup import __version__
 from taskgroup.errors import TrialError
-from taskgroup.pipeline.executors import end_with_parent
 from taskgroup.pipeline.folder import write_text
+from taskgroup.pipeline.parents import end_with_parent
 from taskgroup.pipeline.progress import Progress, Silent
 
 Row = dict[str, Any]

@@ -11,7 +11,7 @@ from typing import ParamSpec
 import typer
 
 from taskgroup import __version__
-from taskgroup.cli import commands
+from taskgroup.cli import commands, serving
 from taskgroup.cli.cost import cost
 from taskgroup.cli.grouping import group
 from taskgroup.cli.measuring import measure
@@ -53,6 +53,10 @@ for command in (
     commands.init,
     commands.schema,
     commands.bench,
+    serving.serve,
+    serving.submit,
+    serving.jobs,
+    serving.cancel,
 ):
     app.command()(_interruptible(command))
 

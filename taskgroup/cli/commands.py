@@ -2,16 +2,13 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Optional
 
 import typer
 
+from taskgroup.cli.executing import Execution, ExecutorName
 from taskgroup.errors import InputError
 from taskgroup.exporters import EXPORTERS, NETWORK_EXPORTERS
-
-if TYPE_CHECKING:
-    from taskgroup.core.record import Record
-    from taskgroup.pipeline.config import Config
 
 Set = Annotated[
     Optional[list[str]],  # noqa: UP045 (typer reads this form)
@@ -23,9 +20,24 @@ _FORMATS = f"Of the spec: {', '.join(EXPORTERS.names)}. Of the trained network: 
 
 def run(
     config: Annotated[Path, typer.Argument(help="YAML file, e.g. search_spaces/digits.yaml.")],
-    workers: Annotated[int, typer.Option(min=1, help="Trials at once, one process each.")] = 1,
+    workers: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Trials at once; by default 1, with ray as many as the cluster has room for."),
+    ] = None,
     out: Annotated[Optional[Path], typer.Option(help="Run directory; by default results/NAME.")] = None,  # noqa: UP045
     storage: Annotated[Optional[str], typer.Option(help="Database URL of the study; by default SQLite.")] = None,  # noqa: UP045
+    executor: Annotated[
+        ExecutorName, typer.Option(help="Who does the trials: processes of this machine, or a Ray cluster.")
+    ] = ExecutorName.LOCAL,
+    address: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Of the Ray cluster: auto (the default) or HOST:PORT of its head."),
+    ] = None,
+    gpus: Annotated[float, typer.Option(min=0, help="GPUs of one trial on Ray; 0.5: two trials share one.")] = 0.0,
+    trial_limit: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=1, metavar="SECONDS", help="A trial that takes longer is ended and tried again."),
+    ] = None,
     overrides: Set = None,
 ) -> None:
     """Plan: measure affinities, propose groupings, search, confirm, and write spec and report.
@@ -37,18 +49,11 @@ def run(
     from taskgroup.pipeline.folder import Folder
     from taskgroup.report import summary
 
+    execution = Execution(executor, workers, address, gpus, trial_limit, storage)
     settings = load_config(config, overrides or [])
     folder = out or Path("results") / settings.name
-    record = finished_record(Folder(folder), settings) or _work(config, settings, folder, workers, storage)
+    record = finished_record(Folder(folder), settings) or execution.run(settings, config.parent, folder)
     typer.echo(summary(record.name, record.spec, folder))
-
-
-def _work(path: Path, settings: "Config", folder: Path, workers: int, storage: str | None) -> "Record":
-    from taskgroup.cli.progress import terminal_progress
-    from taskgroup.pipeline.job import run_job
-
-    with terminal_progress() as progress:
-        return run_job(settings, folder, workers=workers, progress=progress, base=path.parent, storage=storage)
 
 
 def show(

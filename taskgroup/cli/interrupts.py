@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+from taskgroup.core.record import TrialRow
 from taskgroup.pipeline.progress import Progress
 
 
@@ -36,6 +37,11 @@ class Attentive:
         """Passed on."""
         self._check()
         self.inner.advance(done, best_gain)
+
+    def trial(self, row: TrialRow) -> None:
+        """Passed on."""
+        self._check()
+        self.inner.trial(row)
 
     def end(self, note: str) -> None:
         """Passed on."""

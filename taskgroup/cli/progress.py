@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, 
 from rich.progress import Progress as Bars
 
 from taskgroup.cli.interrupts import attentive
+from taskgroup.core.record import TrialRow
 from taskgroup.core.text import plural
 from taskgroup.pipeline.progress import Progress
 
@@ -59,6 +60,9 @@ class PlainProgress:
             parts = [f"{done}/{self._total}", _gain(best_gain), left]
             self.say(f"{self._step}: {', '.join(p for p in parts if p)}")
 
+    def trial(self, row: TrialRow) -> None:
+        """Nothing: :meth:`advance` tells how many there are."""
+
     def end(self, note: str) -> None:
         """What came of it."""
         self.say(f"{self._step}: {note} ({time.monotonic() - self._began:.1f} s)")
@@ -85,6 +89,9 @@ class LiveProgress:
         """Move the bar."""
         note = ", ".join(part for part in (_gain(best_gain), self._pace.left(done)) if part)
         self._bars.update(self._task, completed=done, note=note)
+
+    def trial(self, row: TrialRow) -> None:
+        """Nothing: :meth:`advance` tells how many there are."""
 
     def end(self, note: str) -> None:
         """Fill the bar."""

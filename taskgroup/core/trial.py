@@ -76,9 +76,10 @@ class TrialSpec(Sparse):
         together: Seeds that are trained at once in one batched network, this one among them; empty where it trains by
             itself. Rounding differs, so that it is another trial than one by itself.
         fork: Key of the measurement from whose weights the network starts; None where it starts afresh.
+        division: Seed and number of the division of training and validation rows; None where they stay as given.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"together", "fork"})
+    later: ClassVar[frozenset[str]] = frozenset({"together", "fork", "division"})
 
     job: str
     data: str
@@ -91,12 +92,24 @@ class TrialSpec(Sparse):
     weights: str | None = None
     together: tuple[int, ...] = ()
     fork: str | None = None
+    division: tuple[int, int] | None = None
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if self.together and self.seed not in self.together:
             raise ValueError(f"together should hold the trial's own seed {self.seed}, found {list(self.together)}")
+        if self.together and self.division and self.division[1] != self.together.index(self.seed):
+            raise ValueError(f"division should have the trial's place in {list(self.together)}, found {self.division}")
         return self
+
+    @property
+    def members(self) -> "tuple[TrialSpec, ...]":
+        """All trials of its group, itself among them; itself alone where it trains by itself."""
+        divisions = [self.division and (self.division[0], number) for number in range(len(self.together))]
+        return tuple(
+            self.model_copy(update={"seed": seed, "division": division})
+            for seed, division in zip(self.together, divisions, strict=True)
+        ) or (self,)
 
     @property
     def key(self) -> str:

@@ -136,23 +136,26 @@ def _confirm_specs(job: Job, candidate: Candidate, seeds: Sequence[int]) -> list
             architecture=candidate.architecture,
             seed=seed,
             train=applied(candidate.recipe, job.train(job.config.confirm.steps)),
+            division=job.division("confirm", number),
         )
-        for seed in seeds
+        for number, seed in enumerate(seeds)
     ]
     return specs if job.config.confirm.together == "never" else grouped(job.prepared, specs)
 
 
 def _test(job: Job, specs: dict[str, Sequence[TrialSpec]], chosen: str) -> TestErrors:
     """Score the weights that were kept on the test split."""
-    scored = {
-        name: [spec.model_copy(update={"step": "test", "weights": spec.key, "together": ()}) for spec in group]
-        for name, group in specs.items()
-    }
+    scored = {name: [_scoring(spec) for spec in group] for name, group in specs.items()}
     found = run_all(job, "test", [spec for group in scored.values() for spec in group])
     job.progress.end("read once, after the choice")
     results = {result.key: result for result in found}
     errors = {name: _errors(job, group, results) for name, group in scored.items()}
     return TestErrors(chosen=errors[chosen], separate=errors[SEPARATE], shared=errors[SHARED])
+
+
+def _scoring(spec: TrialSpec) -> TrialSpec:
+    """The trial that scores the weights of ``spec``."""
+    return spec.model_copy(update={"step": "test", "weights": spec.key, "together": (), "division": None})
 
 
 def _errors(job: Job, specs: Sequence[TrialSpec], results: Mapping[str, TrialResult]) -> Array:

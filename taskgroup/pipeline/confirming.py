@@ -42,4 +42,4 @@ def _units(specs: Sequence[TrialSpec], folder: Folder) -> dict[str, TrialSpec]:
 
 def _group(spec: TrialSpec) -> str:
     """The same for all members."""
-    return spec.model_copy(update={"seed": spec.together[0]}).key if spec.together else spec.key
+    return spec.members[0].key

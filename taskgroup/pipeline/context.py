@@ -65,6 +65,12 @@ class Job:
         """What trainings cost."""
         return Compute.of(self.prepared, self.config.train.steps, self.config.heads.size)
 
+    def division(self, step: str, number: int) -> tuple[int, int] | None:
+        """Of training and validation rows, in the ``number``-th trainings of a step that repeats its trainings."""
+        wanted = self.config.confirm.division
+        divides = self.prepared.random_split if wanted == "auto" else wanted == "anew"
+        return (self.seed(step, "division"), number) if divides else None
+
     def charge(self, step: str, trainings: float) -> None:
         """Note what a step cost in all, in trainings of all-shared."""
         known = self.folder.state().get("trainings", {})

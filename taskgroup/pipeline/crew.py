@@ -5,11 +5,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 from taskgroup.core.trial import TrialResult, TrialSpec
 from taskgroup.errors import TrialError
-from taskgroup.pipeline.executors import Executor
+from taskgroup.pipeline.controls import Controls, Stopped
+from taskgroup.pipeline.executors import Ended, Executor
 from taskgroup.pipeline.folder import Folder
 from taskgroup.pipeline.progress import Progress
 
 MAX_ATTEMPTS = 3
+
+LOOK_S = 0.25
+"""Seconds after which controls are looked at again while nothing happens."""
 
 
 class Crew:
@@ -19,13 +23,17 @@ class Crew:
         folder: Where results lie.
         executor: Who does them.
         progress: Told of retries.
+        controls: Say how many trials may be under way, and when to stop.
 
     Attributes:
         reused_s: Seconds that trainings took whose results lay on disk already.
     """
 
-    def __init__(self, folder: Folder, executor: Executor, progress: Progress) -> None:
+    def __init__(
+        self, folder: Folder, executor: Executor, progress: Progress, controls: Controls | None = None
+    ) -> None:
         self.folder, self.executor, self.progress = folder, executor, progress
+        self.controls = controls or Controls()
         self._running: dict[str, TrialSpec] = {}
         self._twins: Counter[str] = Counter()
         self._attempts: dict[str, int] = {}
@@ -40,8 +48,16 @@ class Crew:
 
     @property
     def has_room(self) -> bool:
-        """Whether another trial may be started; not before results that are in are handed back."""
-        return self.n_running < self.executor.capacity
+        """Whether another trial may be started; not before results that are in are handed back.
+
+        Raises:
+            Stopped: The job was asked to stop.
+        """
+        is_ending = self.controls.is_ending
+        if is_ending and not self.n_running:
+            raise Stopped
+        capacity = self.executor.capacity if self.controls.workers is None else self.controls.workers
+        return not is_ending and self.n_running < capacity
 
     def start(self, spec: TrialSpec) -> None:
         """Start a trial, or take its result from disk, or from the same trial where that is under way."""
@@ -55,20 +71,48 @@ class Crew:
             return
         self._attempts[spec.key] = self._attempts.get(spec.key, 0) + 1
         self._running[spec.key] = spec
+        self.controls.n_running = len(self._running)
         self.executor.submit(spec)
 
     def next(self) -> TrialResult:
-        """The next result; blocks. A trial whose worker vanished three times comes back as failed."""
-        assert self.n_running, "nothing was started"
-        while not self._ready:
-            for ended in self.executor.wait():
-                spec = self._running.pop(ended.key)
-                result = self._collect(spec, ended.reason)
-                if result is None:
-                    self.start(spec)
-                else:
-                    self._finish(result)
+        """The next result; blocks. A trial whose worker vanished three times comes back as failed.
+
+        Raises:
+            Stopped: The job was asked to stop.
+        """
+        while not self.wait():
+            pass
         return self._ready.popleft()
+
+    def wait(self) -> bool:
+        """Block until a result is in, or the controls were edited: there may be room for more then.
+
+        Returns:
+            Whether a result is in.
+
+        Raises:
+            Stopped: The job was asked to stop.
+        """
+        assert self.n_running, "nothing was started"
+        edits = self.controls.edits
+        while not self._ready:
+            self.controls.check()
+            if edits != self.controls.edits:
+                return False
+            for ended in self.executor.wait(LOOK_S):
+                self._take(ended)
+        return True
+
+    def _take(self, ended: Ended) -> None:
+        """Hand back what a trial gave, or try it again."""
+        spec = self._running.pop(ended.key)
+        self.controls.n_running = len(self._running)
+        result = self._collect(spec, ended.reason)
+        if result is not None:
+            self.controls.n_finished += 1
+            self._finish(result)
+        else:
+            self.start(spec)
 
     def _finish(self, result: TrialResult) -> None:
         """Hand back the result as often as it was started."""
@@ -107,4 +151,5 @@ class Crew:
         while waiting or self.n_running:
             while waiting and self.has_room:
                 self.start(waiting.popleft())
-            yield self.next()
+            if self.wait():
+                yield self.next()

@@ -1,10 +1,10 @@
 """Executors: who does the trials. The contract, and the two that need nothing but this machine."""
 
-import contextlib
+import math
 import multiprocessing
-import os
 import signal
 import threading
+import time
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from taskgroup.core.trial import TrialSpec
+from taskgroup.pipeline.parents import end_with_parent
 from taskgroup.pipeline.prepared import Prepared
 
 PRELOADED = ("taskgroup.pipeline.work", "taskgroup.measures.training.lookahead", "sklearn.metrics", "torch._dynamo")
@@ -34,15 +35,15 @@ class Executor(Protocol):
 
     @property
     def capacity(self) -> int:
-        """How many trials may be under way at once."""
+        """How many trials to have under way at once, where the job's controls do not say otherwise."""
         ...
 
     def submit(self, spec: TrialSpec) -> None:
-        """Start a trial; at most ``capacity`` may be under way."""
+        """Start a trial, or have it wait for its turn where more are under way than can run at once."""
         ...
 
-    def wait(self) -> list[Ended]:
-        """Block until at least one trial is over."""
+    def wait(self, timeout_s: float | None = None) -> list[Ended]:
+        """Block until at least one trial is over, but no longer than ``timeout_s``; empty where none is by then."""
         ...
 
     def close(self) -> None:
@@ -66,7 +67,7 @@ class InlineExecutor:
         self._prepared.folder.keep(run_trial(spec, self._prepared))
         self._ended.append(Ended(spec.key))
 
-    def wait(self) -> list[Ended]:
+    def wait(self, timeout_s: float | None = None) -> list[Ended]:
         """What was submitted since the last call."""
         ended, self._ended = self._ended, []
         return ended
@@ -83,14 +84,16 @@ class LocalExecutor:
     Args:
         folder: The job's folder, which workers read from and write to.
         n_workers: Trials under way at once.
+        limit_s: Wall time of a trial, after which its worker is killed, be it busy, stuck or stopped.
     """
 
-    def __init__(self, folder: Path, n_workers: int) -> None:
+    def __init__(self, folder: Path, n_workers: int, limit_s: float | None = None) -> None:
         self.capacity = n_workers
-        self._folder = folder
+        self._folder, self._limit_s = folder, limit_s
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(PRELOADED))
         self._processes: dict[str, BaseProcess] = {}
+        self._deadlines: dict[str, float] = {}
 
     def submit(self, spec: TrialSpec) -> None:
         """Start a worker."""
@@ -99,17 +102,37 @@ class LocalExecutor:
         )
         process.start()
         self._processes[spec.key] = process
+        self._deadlines[spec.key] = time.monotonic() + (self._limit_s or math.inf)
 
-    def wait(self) -> list[Ended]:
-        """Block until a worker ends, well or not."""
-        ready = connection.wait([p.sentinel for p in self._processes.values()])
-        ended = []
-        for key, process in list(self._processes.items()):
-            if process.sentinel in ready:
-                process.join()
-                del self._processes[key]
-                ended.append(Ended(key, None if process.exitcode == 0 else _reason(process.exitcode)))
-        return ended
+    def wait(self, timeout_s: float | None = None) -> list[Ended]:
+        """Block until a worker ends, well or not, or has to."""
+        until = time.monotonic() + (math.inf if timeout_s is None else timeout_s)
+        while True:
+            self._block(until)
+            ended = [self._end(key) for key in list(self._processes) if self._is_over(key)]
+            if ended or time.monotonic() >= until:
+                return ended
+
+    def _block(self, until: float) -> None:
+        """Until a worker ends, or one's time is up."""
+        left = min([until, *self._deadlines.values()]) - time.monotonic()
+        timeout = None if math.isinf(left) else max(left, 0.0)
+        connection.wait([process.sentinel for process in self._processes.values()], timeout)
+
+    def _is_over(self, key: str) -> bool:
+        return time.monotonic() >= self._deadlines[key] or not self._processes[key].is_alive()
+
+    def _end(self, key: str) -> Ended:
+        """Reap a worker; one that is still there had its time."""
+        process, late = self._processes.pop(key), False
+        del self._deadlines[key]
+        if process.is_alive():
+            late = True
+            process.kill()
+        process.join()
+        if process.exitcode == 0:
+            return Ended(key)
+        return Ended(key, over_limit(self._limit_s or 0.0) if late else reason_of(process.exitcode))
 
     def close(self) -> None:
         """Kill the workers."""
@@ -118,9 +141,16 @@ class LocalExecutor:
         for process in self._processes.values():
             process.join()
         self._processes.clear()
+        self._deadlines.clear()
 
 
-def _reason(exitcode: int | None) -> str:
+def over_limit(limit_s: float) -> str:
+    """Why a trial ended that took too long."""
+    return f"its worker took longer than the limit of {limit_s:g} s"
+
+
+def reason_of(exitcode: int | None) -> str:
+    """Why a worker ended that left no result."""
     if exitcode is not None and exitcode < 0:
         return f"its worker was ended by {signal.Signals(-exitcode).name}"
     return f"its worker ended with exit code {exitcode}"
@@ -132,12 +162,3 @@ def _work(spec_json: str, folder: Path) -> None:
     from taskgroup.pipeline.work import run_and_keep
 
     run_and_keep(spec_json, folder)
-
-
-def end_with_parent() -> None:
-    """Block until the process that started this one is gone, then end this one; for a thread of its own."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        with contextlib.suppress(OSError):
-            connection.wait([parent.sentinel])
-        os._exit(1)

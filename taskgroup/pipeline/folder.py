@@ -19,24 +19,27 @@ from taskgroup.core.affinity import Affinity
 from taskgroup.core.phases import PHASES
 from taskgroup.core.record import Proposals, Record, TrialRow
 from taskgroup.core.trial import TrialResult, TrialSpec
-from taskgroup.errors import ConflictError, InputError
+from taskgroup.errors import BusyError, ConflictError, InputError
 from taskgroup.exporters import load_spec
 
 
-def write_text(path: Path, text: str) -> None:
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that it is either the old or the new one, whatever happens."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
+    partial.write_bytes(content)
     partial.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    write_bytes(path, text.encode())
 
 
 def write_arrays(path: Path, **arrays: Any) -> None:
     """Write an NPZ file whole or not at all."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_bytes(buffer.getvalue())
-    partial.replace(path)
+    write_bytes(path, buffer.getvalue())
 
 
 OPTIONAL = ("effective", "phases", "classes")
@@ -69,7 +72,7 @@ class Folder:
 
         Raises:
             InputError: There is a file of that name.
-            ConflictError: Another process holds it.
+            BusyError: Another process holds it.
         """
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"{self.path}: should be a folder for the job's files, found a file")
@@ -82,7 +85,7 @@ class Folder:
             except OSError:
                 lock.seek(0)
                 holder = lock.read().strip() or "unknown"
-                raise ConflictError(f"{self.path}: process {holder} is working on this job") from None
+                raise BusyError(f"{self.path}: process {holder} is working on this job") from None
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()

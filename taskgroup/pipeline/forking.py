@@ -57,8 +57,10 @@ class SearchTrials:
         steps = steps if self.fork is None else max(1, round(config.fork_steps * steps))
         return train.model_copy(update={"steps": steps})
 
-    def spec(self, candidate: Candidate, bars: Sequence[Bar] = (), k: int = 0) -> TrialSpec:
-        """The trial that trains ``candidate`` under the search's ``k``-th seed."""
+    def spec(
+        self, candidate: Candidate, bars: Sequence[Bar] = (), k: int = 0, division: tuple[int, int] | None = None
+    ) -> TrialSpec:
+        """The trial that trains ``candidate`` under the search's ``k``-th seed, with its rows divided so."""
         return TrialSpec(
             job=self.config.name,
             data=self.data,
@@ -68,6 +70,7 @@ class SearchTrials:
             train=applied(candidate.recipe, self.train),
             bars=tuple(bars),
             fork=self.fork,
+            division=division,
         )
 
 

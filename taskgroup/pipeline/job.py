@@ -1,5 +1,6 @@
 """The controller: takes a job through its steps, goes on where an earlier run stopped, answers at once when done."""
 
+import contextlib
 import json
 import shutil
 import sys
@@ -24,13 +25,14 @@ from taskgroup.nn.sites import sites_of
 from taskgroup.pipeline.choosing import confirm
 from taskgroup.pipeline.config import Config
 from taskgroup.pipeline.context import Job
+from taskgroup.pipeline.controls import Controls
 from taskgroup.pipeline.crew import Crew
-from taskgroup.pipeline.executors import InlineExecutor, LocalExecutor
+from taskgroup.pipeline.executors import Executor, InlineExecutor, LocalExecutor
 from taskgroup.pipeline.exporting import export_all
 from taskgroup.pipeline.faults import method_faults, untold
 from taskgroup.pipeline.finished import finished_record
 from taskgroup.pipeline.folder import Folder
-from taskgroup.pipeline.prepared import check_same, load_prepared, prepare
+from taskgroup.pipeline.prepared import Prepared, check_same, load_prepared, prepare
 from taskgroup.pipeline.progress import Progress
 from taskgroup.pipeline.searching import search
 from taskgroup.pipeline.sections import SearchConfig
@@ -58,6 +60,9 @@ def run_job(
     inline: bool = False,
     storage: str | None = None,
     report: bool = True,
+    executor: Executor | None = None,
+    controls: Controls | None = None,
+    trial_limit_s: float | None = None,
 ) -> Record:
     """Run a job, or go on with it, or give what it found.
 
@@ -71,39 +76,52 @@ def run_job(
         inline: Run the trials in this process, one after the other, whatever ``workers`` says.
         storage: Database of the study; SQLite in ``out`` where None.
         report: Whether to write ``report.html`` and the figures.
+        executor: Does the trials, and is closed in any case; worker processes of this machine where None.
+        controls: May change the budget and the number of workers, or stop the job, from other threads.
+        trial_limit_s: Wall time of a trial, after which a worker process is killed and the trial tried again.
 
     Raises:
         InputError: The problem is faulty, or there is no such database.
         ConflictError: ``out`` holds another job, or another process works on it.
         TrialError: A trial that cannot be done without failed for good.
+        Stopped: The controls asked for it; the same call goes on.
     """
-    folder = Folder(out)
-    finished = finished_record(folder, config)
-    if finished is not None:
-        if problem is not None:
-            check_same(problem, folder)  # the config says nothing of it
-        return finished
-    loaded = load_checked(config, base, problem)
-    study = None if storage is None else open_storage(storage, out)
-    with folder.held():
-        folder.claim(config.to_dict())
-        prepare(loaded, folder, python_source(config, base))
-        folder.note(name=config.name, state="running", config=config.fingerprint)
-        for note in loaded.preprocessing.get("notes", ()):
-            progress.say(str(note))
-        prepared = load_prepared(folder, loaded.trunk)
-        executor = InlineExecutor(prepared) if inline else LocalExecutor(out, workers)
-        try:
-            crew = Crew(folder, executor, progress)
-            record = _go(Job(config, folder, prepared, crew, progress, study or open_storage(None, out), base))
-            if report:
-                progress.begin("report", 0)
-                write_report(record, folder.path)
-                progress.end("report.html and figures")
-            folder.note(state="done", reused_s=round(crew.reused_s, 2))
-            return record
-        finally:
-            executor.close()
+    with contextlib.ExitStack() as stack:
+        if executor is not None:
+            stack.callback(executor.close)
+        folder = Folder(out)
+        finished = finished_record(folder, config)
+        if finished is not None:
+            if problem is not None:
+                check_same(problem, folder)  # the config says nothing of it
+            return finished
+        loaded = load_checked(config, base, problem)
+        study = None if storage is None else open_storage(storage, out)
+        stack.enter_context(folder.held())
+        prepared = _prepare(loaded, config, folder, base, progress)
+        if executor is None:
+            executor = InlineExecutor(prepared) if inline else LocalExecutor(out, workers, trial_limit_s)
+            stack.callback(executor.close)
+        crew = Crew(folder, executor, progress, controls)
+        study = study or open_storage(None, out)
+        stack.callback(study.engine.dispose)  # closes its connections
+        record = _go(Job(config, folder, prepared, crew, progress, study, base))
+        if report:
+            progress.begin("report", 0)
+            write_report(record, folder.path)
+            progress.end("report.html and figures")
+        folder.note(state="done", reused_s=round(crew.reused_s, 2))
+        return record
+
+
+def _prepare(problem: Problem, config: Config, folder: Folder, base: Path, progress: Progress) -> Prepared:
+    """Write problem and config into the held folder."""
+    folder.claim(config.to_dict())
+    prepare(problem, folder, python_source(config, base))
+    folder.note(name=config.name, state="running", config=config.fingerprint)
+    for note in problem.preprocessing.get("notes", ()):
+        progress.say(str(note))
+    return load_prepared(folder, problem.trunk)
 
 
 def load_checked(config: Config, base: Path, problem: Problem | None) -> Problem:
@@ -179,10 +197,10 @@ def python_source(config: Config, base: Path) -> Mapping[str, Any]:
 
 def _go(job: Job) -> Record:
     config, folder, prepared, progress = job.config, job.folder, job.prepared, job.progress
-    affinity = _timed(folder, "measure", lambda: measure(job))
-    proposals = _timed(folder, "propose", lambda: make_proposals(job, affinity))
-    rows = _timed(folder, "search", lambda: search(job, affinity, proposals))
-    confirmed = _timed(folder, "confirm", lambda: confirm(job, rows))
+    affinity = _timed(job, "measure", lambda: measure(job))
+    proposals = _timed(job, "propose", lambda: make_proposals(job, affinity))
+    rows = _timed(job, "search", lambda: search(job, affinity, proposals))
+    confirmed = _timed(job, "confirm", lambda: confirm(job, rows))
     spec = Spec(
         tasks=prepared.tasks,
         trunk=prepared.trunk_spec,
@@ -201,13 +219,14 @@ def _go(job: Job) -> Record:
     return record
 
 
-def _timed(folder: Folder, step: str, work: Callable[[], T]) -> T:
+def _timed(job: Job, step: str, work: Callable[[], T]) -> T:
     """Do a step and add its wall time to what earlier runs spent on it."""
+    job.crew.controls.check()
     started = time.perf_counter()
     result = work()
-    seconds = dict(folder.state().get("seconds", {}))
+    seconds = dict(job.folder.state().get("seconds", {}))
     seconds[step] = round(seconds.get(step, 0.0) + time.perf_counter() - started, 2)
-    folder.note(seconds=seconds)
+    job.folder.note(seconds=seconds)
     return result
 
 
@@ -223,7 +242,7 @@ def _provenance(config: Config, folder: Folder, n_trials: int) -> Provenance:
         n_trials=n_trials,
         seconds=dict(folder.state()["seconds"]),
         trainings=dict(folder.state().get("trainings", {})),
-        asked=_asked(config),
+        asked=_asked(config) | {f"{key} (edited)": str(n) for key, n in folder.state().get("edited", {}).items()},
     )
 
 

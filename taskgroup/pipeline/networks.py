@@ -9,6 +9,8 @@ from taskgroup.nn.sites import sites_of
 from taskgroup.nn.surgery import fork_trunk
 from taskgroup.nn.weights import architecture_in, load_weights
 from taskgroup.pipeline.prepared import Prepared
+from taskgroup.training.data import Rows
+from taskgroup.training.division import divided_anew
 from taskgroup.training.loop import Callback, Trained, train
 
 
@@ -31,6 +33,10 @@ def train_network(
     spec: TrialSpec, prepared: Prepared, network: SharedNetwork, callbacks: Sequence[Callback] = ()
 ) -> Trained:
     """Train ``network`` in place as ``spec`` says."""
-    return train(
-        network, prepared.tasks, prepared.rows("train"), prepared.rows("val"), spec.train, spec.seed, callbacks
-    )
+    return train(network, prepared.tasks, *rows_of(spec, prepared), spec.train, spec.seed, callbacks)
+
+
+def rows_of(spec: TrialSpec, prepared: Prepared) -> tuple[Rows, Rows]:
+    """Training and validation rows of a trial."""
+    rows = prepared.rows("train"), prepared.rows("val")
+    return rows if spec.division is None else divided_anew(*rows, tuple(prepared.tasks), *spec.division)

@@ -32,6 +32,7 @@ class Prepared:
         trunk: Trunk.
         trunk_spec: How to get it again.
         key: Hash of tasks, data and trunk.
+        random_split: Whether training and validation rows were told apart at random.
     """
 
     folder: Folder
@@ -39,6 +40,7 @@ class Prepared:
     trunk: Trunk
     trunk_spec: TrunkSpec
     key: str
+    random_split: bool = False
 
     def rows(self, split: str) -> Rows:
         """Rows of ``train``, ``val`` or ``test``; only the last opens the test file."""
@@ -107,6 +109,7 @@ def prepare(problem: Problem, folder: Folder, source: Mapping[str, Any]) -> str:
         "trunk": problem.trunk_spec.model_dump(mode="json"),
         "python": dict(source),
         "key": key,
+        "random_split": problem.random_split,
     }
     write_text(folder.data / "problem.json", json.dumps(description, indent=1))
     write_text(folder.data / "preprocessing.json", json.dumps(dict(problem.preprocessing), indent=1))
@@ -125,7 +128,8 @@ def load_prepared(folder: Folder, trunk: Trunk | None = None) -> Prepared:
     spec = TrunkSpec.model_validate(description["trunk"])
     if trunk is None:
         trunk = _trunk_again(spec, description["python"])
-    return Prepared(folder, TaskSet.model_validate(description["tasks"]), trunk, spec, str(description["key"]))
+    tasks, random_split = TaskSet.model_validate(description["tasks"]), bool(description.get("random_split", False))
+    return Prepared(folder, tasks, trunk, spec, str(description["key"]), random_split)
 
 
 def _trunk_again(spec: TrunkSpec, python: Mapping[str, Any]) -> Trunk:

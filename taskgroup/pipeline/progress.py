@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from taskgroup.core.record import TrialRow
+
 
 class Progress(Protocol):
     """Receives a job's progress; the terminal shows it one way, a server another."""
@@ -12,6 +14,10 @@ class Progress(Protocol):
 
     def advance(self, done: int, best_gain: float | None = None) -> None:
         """``done`` trials of the step are over; ``best_gain`` is the best so far where the step knows one."""
+        ...
+
+    def trial(self, row: TrialRow) -> None:
+        """A trial of the search is over; those of earlier runs are told again when the search is taken up."""
         ...
 
     def end(self, note: str) -> None:
@@ -30,6 +36,9 @@ class Silent:
         """Nothing."""
 
     def advance(self, done: int, best_gain: float | None = None) -> None:
+        """Nothing."""
+
+    def trial(self, row: TrialRow) -> None:
         """Nothing."""
 
     def end(self, note: str) -> None:

@@ -10,6 +10,7 @@ from taskgroup.core.record import Proposals, TrialRow, search_words
 from taskgroup.core.spec import Architecture, digest
 from taskgroup.measures import MEASURES
 from taskgroup.pipeline.context import Job
+from taskgroup.pipeline.controls import Stopped
 from taskgroup.pipeline.costs import Costs
 from taskgroup.pipeline.forking import JOINT, SearchTrials, search_trials
 from taskgroup.pipeline.shortlist import shortlist
@@ -34,12 +35,14 @@ def search(job: Job, affinity: Affinity, proposals: Proposals) -> tuple[TrialRow
     joint = MEASURES[job.config.measure.affinity["method"]].sees in JOINT
     trials = search_trials(job, measure_spec(job, 0).key if joint else None)
     study = make_search(job, affinity, proposals, trials.train.steps)
-    job.progress.begin("search", job.config.search.trials)
+    _edit_budget(job, study)
+    job.progress.begin("search", study.budget.n_trials or 0)
     try:
         _train_candidates(job, study, trials)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Stopped):
         study.put_back()
         raise
+    _note_budget(job, study)
     job.charge("search", study.spent.trainings)
     job.progress.end(search_words(study.rows()))
     rows = shortlist(job, study.rows(), trials)
@@ -62,23 +65,56 @@ class Clock:
             self.seconds += time.perf_counter() - started
 
 
+def _edit_budget(job: Job, study: Search) -> None:
+    """Give the search as many trials as the job's controls ask for.
+
+    First candidates, samplers and seeds go on following from the config: what was asked under one budget is what would
+    have been asked under the other.
+    """
+    n_trials = job.crew.controls.trials or job.config.search.trials
+    if n_trials != study.budget.n_trials:
+        study.budget = study.budget.with_trials(n_trials)
+
+
+def _note_budget(job: Job, study: Search) -> None:
+    """Keep with the job that its budget was edited, which its provenance tells."""
+    n_trials = study.budget.n_trials
+    edited = {} if n_trials == job.config.search.trials else {"search.trials": n_trials}
+    if edited != job.folder.state().get("edited", {}):
+        job.folder.note(edited=edited)
+
+
 def _train_candidates(job: Job, study: Search, trials: SearchTrials) -> None:
     """Ask, train and tell until there is nothing left to ask."""
     asked: dict[str, list[int]] = {}  # with one task both baselines are the same trial
     choosing = Clock(float(job.folder.state().get("choosing", 0.0)))
+    told: set[int] = set()
     while True:
+        _edit_budget(job, study)
         while job.crew.has_room and (candidate := choosing.timed(study.ask, job.crew.n_running)) is not None:
             spec = trials.spec(candidate.candidate, candidate.bars)
             asked.setdefault(spec.key, []).append(candidate.number)
             job.crew.start(spec)
+        _tell(job, study, told)  # repeats, and what earlier runs left
         if not job.crew.n_running:
             break
+        if not job.crew.wait():
+            continue
         result = job.crew.next()
         if result.state == "failed":
             job.progress.say(f"search trial {asked[result.key][0]} failed: {result.message}")
         choosing.timed(study.tell, asked[result.key].pop(0), result)
+        _tell(job, study, told)
         job.folder.note(choosing=round(choosing.seconds, 2))
         job.progress.advance(study.n_spent, study.best_gain)
+
+
+def _tell(job: Job, study: Search, told: set[int]) -> None:
+    """Tell the progress of trials that are over; ``told`` are those that it knows."""
+    for row in study.rows():
+        if row.number not in told:
+            told.add(row.number)
+            job.progress.trial(row)
 
 
 def make_search(job: Job, affinity: Affinity, proposals: Proposals, steps: int) -> Search:

@@ -222,9 +222,12 @@ class ConfirmConfig(Sparse):
         shortlist: Best candidates of the search that are trained under a further seed of the search before finalists
             are taken from them; 0 for none.
         rounds: Further seeds; the better half of the candidates goes on to the next.
+        division: Training and validation rows as ``given``, or divided ``anew`` for each seed, as in cross-validation
+            and for all arms alike: the choice rests on more validation rows then, and knows that they are a sample.
+            ``auto`` is anew where the split is random, not where a column, a time or a set's own rule made it.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"together", "shortlist", "rounds"})
+    later: ClassVar[frozenset[str]] = frozenset({"together", "shortlist", "rounds", "division"})
 
     seeds: int = Field(default=5, ge=2)
     finalists: int = Field(default=3, ge=1)
@@ -234,6 +237,7 @@ class ConfirmConfig(Sparse):
     together: Literal["auto", "never"] = "auto"
     shortlist: int = Field(default=8, ge=0)
     rounds: int = Field(default=2, ge=1)
+    division: Literal["given", "anew", "auto"] = "given"
 
 
 class ExportConfig(Frozen):

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from taskgroup.core.gain import mean_gain
@@ -25,15 +25,17 @@ def shortlist(job: Job, rows: Sequence[TrialRow], trials: SearchTrials) -> list[
     What looks best among many under one seed owes some of it to that seed. So ``confirm.shortlist`` candidates, or as
     many as a share of the search's compute pays for, are trained under a second seed of the search, the better half
     under a third, and so on, ``confirm.rounds`` in all (successive halving, Karnin, Koren and Somekh 2013). All seeds
-    are the same for all, and none of them is one of the confirmation's.
+    are the same for all, and none of them is one of the confirmation's. Where ``confirm.division`` has rows divided
+    anew, they are so for each round, in which all-separate is trained too, for the gains to be against.
     """
     config, known = job.config.confirm, {row.number: row for row in rows}
     alive = _candidates(job, rows, SHARE * sum(row.trainings for row in rows)) if config.shortlist else []
     if not alive:
         return list(rows)
     sizes = _sizes(len(alive), config.rounds)
-    job.progress.begin("shortlist", sum(sizes))
-    taking = _Taking(job, trials, known, _reference(rows), counting(job))
+    n_separate = 0 if job.division("shortlist", 0) is None else len(sizes)
+    job.progress.begin("shortlist", sum(sizes) + n_separate)
+    taking = _Taking(job, trials, known, counting(job))
     for k, size in enumerate(sizes, 1):
         alive = taking.again(k, sorted(alive, key=lambda n: -rating(known[n]))[:size])
     job.charge("shortlist", taking.spent)
@@ -57,21 +59,21 @@ class _Taking:
         job: Its crew trains.
         trials: How the search trained.
         rows: By number; replaced as they learn more.
-        reference: Errors of all-separate that gains are against.
         count: Told of every result.
     """
 
     job: Job
     trials: SearchTrials
     rows: dict[int, TrialRow]
-    reference: dict[str, float]
     count: Callable[[TrialResult], None]
     spent: float = field(default=0.0, init=False)
     n_trained: int = field(default=0, init=False)
 
     def again(self, k: int, numbers: Sequence[int]) -> list[int]:
         """Train those under the ``k``-th further seed; gives the ones that trained."""
-        specs = {number: self.trials.spec(self.rows[number].candidate, k=k) for number in numbers}
+        division, separate = self.job.division("shortlist", k - 1), _separate(self.rows)
+        added = [] if division is None or separate in numbers else [separate]
+        specs = {n: self.trials.spec(self.rows[n].candidate, k=k, division=division) for n in [*numbers, *added]}
         self.spent += sum(
             self.job.compute.trainings(self.rows[number].candidate, spec.train.steps) for number, spec in specs.items()
         )
@@ -80,16 +82,18 @@ class _Taking:
         for result in self.job.crew.each(list(specs.values())):
             done[result.key] = result
             self.count(result)
-        trained = [number for number in numbers if done[specs[number].key].state == "complete"]
+        reference = self.rows[separate].errors if division is None else done[specs[separate].key].errors
+        trained = [n for n in numbers if reference and done[specs[n].key].state == "complete"]
         for number in numbers:
             row = self.rows[number]
-            gain = mean_gain(done[specs[number].key].errors, self.reference) if number in trained else None
+            gain = mean_gain(done[specs[number].key].errors, reference) if number in trained else None
             self.rows[number] = row.model_copy(update={"again": () if gain is None else (*row.again, gain)})
         return trained
 
 
-def _reference(rows: Sequence[TrialRow]) -> dict[str, float]:
-    return next(row.errors for row in rows if row.origin == SEPARATE)
+def _separate(rows: Mapping[int, TrialRow]) -> int:
+    """Number of all-separate, which gains are against."""
+    return next(number for number, row in rows.items() if row.origin == SEPARATE)
 
 
 def _candidates(job: Job, rows: Sequence[TrialRow], share: float) -> list[int]:

@@ -78,7 +78,10 @@ def _from_rows(config: BundledConfig | TableConfig, trunk: Mapping[str, Any] | N
     title = config.name if isinstance(config, BundledConfig) else Path(config.path or "table").stem
     labels = {e.task.name: e.values for e in data.labels}
     tasks = [e.task for e in data.labels]
-    found = Problem.from_arrays(title, tasks, data.inputs, labels, data.split, built, trunk_spec=spec)
+    at_random = config.split.column is None and config.split.time is None
+    found = Problem.from_arrays(
+        title, tasks, data.inputs, labels, data.split, built, trunk_spec=spec, random_split=at_random
+    )
     return replace(found, preprocessing={**data.record, "labels": _label_records(data.labels, found)})
 
 
@@ -94,7 +97,15 @@ def _from_set(config: SetConfig, trunk: Mapping[str, Any] | None, folder: Path) 
         method = trunk_method(default_trunk(inputs.form, inputs.values.shape[1:], len(data.tasks), inputs.n_tokens))
     spec, built = built_trunk(method, inputs.values)
     found = Problem.from_arrays(
-        data.name, data.tasks, inputs.values, data.labels, data.split, built, trunk_spec=spec, preprocessing=data.record
+        data.name,
+        data.tasks,
+        inputs.values,
+        data.labels,
+        data.split,
+        built,
+        trunk_spec=spec,
+        preprocessing=data.record,
+        random_split=data.random_split,
     )
     scales = {t.name: {"mean": t.mean, "scale": t.scale} for t in found.tasks if t.kind == "regression"}
     return replace(found, preprocessing={**data.record, **({"labels": scales} if scales else {})})

@@ -53,6 +53,7 @@ def planted(**options: Any) -> Problem:
         split,
         _trunk(plan, inputs),
         preprocessing={"groups": _true_groups(plan), "planted": plan.model_dump(mode="json")},
+        random_split=True,
     )
 
 

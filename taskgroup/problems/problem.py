@@ -32,6 +32,7 @@ class Problem:
         trunk: Cut into stages.
         trunk_spec: How to get the trunk again.
         preprocessing: What was done to inputs and labels (column names, means, scales, categories), as plain data.
+        random_split: Whether training and validation rows were told apart at random, so that they may be again.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Problem:
     trunk: Trunk
     trunk_spec: TrunkSpec
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    random_split: bool = False
 
     @classmethod
     def from_arrays(
@@ -55,6 +57,7 @@ class Problem:
         *,
         trunk_spec: TrunkSpec | None = None,
         preprocessing: Mapping[str, Any] | None = None,
+        random_split: bool = False,
     ) -> Self:
         """Problem from labels in their own units: regression labels are standardized on the training rows.
 
@@ -68,6 +71,7 @@ class Problem:
             trunk_spec: Name and options to get the trunk again by; its other fields follow from trunk and inputs. A
                 ``python`` problem's is filled in when it is loaded.
             preprocessing: What was done to the inputs, as plain data.
+            random_split: Whether training and validation rows were told apart at random.
         """
         parts = np.asarray(split, dtype=np.int8)
         columns = [np.array(labels[t.name], dtype=np.float64) for t in tasks]
@@ -75,7 +79,7 @@ class Problem:
         spec = described(trunk_spec or TrunkSpec(name="python", stages=trunk.names), trunk, inputs)
         matrix = np.stack([c for _, c in scaled], axis=1)
         own = TaskSet(tasks=tuple(t for t, _ in scaled))
-        return cls(name, own, inputs, matrix, parts, trunk, spec, dict(preprocessing or {}))
+        return cls(name, own, inputs, matrix, parts, trunk, spec, dict(preprocessing or {}), random_split)
 
 
 def described(spec: TrunkSpec, trunk: Trunk, inputs: NDArray[Any]) -> TrunkSpec:

@@ -45,6 +45,10 @@ class Budget(Frozen):
             raise ValueError("a budget should give n_trials, seconds or trainings, found none of them")
         return self
 
+    def with_trials(self, n_trials: int) -> "Budget":
+        """With another number of candidates to train."""
+        return Budget(n_trials=n_trials, seconds=self.seconds, trainings=self.trainings)
+
     def covers(self, spent: Spent) -> bool:
         """Whether something is left of everything that is given."""
         pairs = ((self.n_trials, spent.n_trials), (self.seconds, spent.seconds), (self.trainings, spent.trainings))

@@ -25,6 +25,9 @@ from taskgroup.search.verdict import Lead, n_most
 
 Array = NDArray[np.float64]
 
+MUCH, LITTLE = 0.1, 0.05
+"""Merit that is not left to chance, and that may be given away for a lower cost: about 10 % and 5 % of the error."""
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -48,9 +51,10 @@ class Rule:
     """How one arm is taken from several, given their gains: the same for the runs as they are and for draws of them.
 
     With g an arm's :func:`merit`, s the paired standard error of the difference of two and t Student's quantile at
-    ``0.5 + level / 2``: all-shared stays unless the best arm is distinguishably above it, ``g_best - g_shared > t s``.
-    Otherwise the cheapest arm that is so too, and whose shortfall ``g_best - g`` is at most one s, so that little gain
-    is given away for a lower cost. Without all-shared among the arms only the last counts.
+    ``0.5 + level / 2``: all-shared stays unless the best arm is distinguishably above it, ``g_best - g_shared > t s``,
+    or by so much that staying would be a gamble however uncertain it is, ``MUCH``. Otherwise the cheapest arm that is
+    so too, and whose shortfall ``g_best - g`` is at most one s and at most ``LITTLE``, so that little gain is given
+    away for a lower cost. Without all-shared among the arms only the last counts.
 
     Attributes:
         names: Of the arms among which it chooses, cheapest first.
@@ -70,11 +74,11 @@ class Rule:
         """Places of the arms that are chosen, one for each row of ``gains``, shape ``(n_draws, n_arms)``."""
         rows = np.arange(len(gains))
         best = gains.argmax(axis=1)
-        near = gains[rows, best][:, None] - gains <= self.stderr[best]
+        near = gains[rows, best][:, None] - gains <= np.minimum(self.stderr[best], LITTLE)
         if SHARED not in self.names:
             return first_of(near)
         shared = self.names.index(SHARED)
-        above = gains - gains[:, [shared]] > self.quantile * self.stderr[shared]
+        above = gains - gains[:, [shared]] > np.minimum(self.quantile * self.stderr[shared], MUCH)
         return np.where(above[rows, best], first_of(near & above), shared)
 
 

@@ -232,7 +232,8 @@ def _separate(case: Case) -> Verdict:
     gain = f"gain against all-shared: {shared.percent()} {case.runs}"
     if shared.above_zero:
         keeps = "and keeps the constraints and limits " if SHARED in case.lacking else ""
-        rest = f"separate everything; whatever is cheaper {keeps}was distinguishably worse on validation. G{gain[1:]}"
+        worse = "distinguishably or much worse on validation"
+        rest = f"separate everything; whatever is cheaper {keeps}was {worse}. G{gain[1:]}"
         return case.say("separate_everything", rest)
     if SHARED in case.lacking:
         rest = f"all-separate; all-shared is not distinguishably worse, but {case.lacking[SHARED]}; {gain}"

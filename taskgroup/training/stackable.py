@@ -26,7 +26,7 @@ FEW_ROWS = 8
 
 
 def together_fault(
-    model: MultiTaskModel, tasks: TaskSet, train_rows: Rows, options: TrainOptions, seeds: Sequence[int]
+    model: MultiTaskModel, tasks: TaskSet, train_rows: Sequence[Rows], options: TrainOptions, seeds: Sequence[int]
 ) -> str | None:
     """Why networks like ``model`` cannot be trained together, or not faster; None where they should be.
 
@@ -40,7 +40,7 @@ def together_fault(
     Args:
         model: Any one of them; is left as it is.
         tasks: Its tasks, in the order of the labels' columns.
-        train_rows: Rows to train on.
+        train_rows: Rows to train on, for each seed.
         options: As for one.
         seeds: Of all of them.
     """
@@ -48,13 +48,16 @@ def together_fault(
     return (
         _fault_of_training(model, tasks, train_rows, options, seeds)
         or next((fault for module in modules if (fault := _fault_of_module(module))), None)
-        or _fault_of_trying(model, tasks, train_rows)
+        or _fault_of_trying(model, tasks, train_rows[0])
     )
 
 
 def _fault_of_training(
-    model: MultiTaskModel, tasks: TaskSet, rows: Rows, options: TrainOptions, seeds: Sequence[int]
+    model: MultiTaskModel, tasks: TaskSet, train_rows: Sequence[Rows], options: TrainOptions, seeds: Sequence[int]
 ) -> str | None:
+    rows = train_rows[0]
+    if len({(min(len(rows), options.batch_size), rows.whole) for rows in train_rows}) > 1:
+        return "seeds have batches of other shapes"
     if len(seeds) < FEWEST_SEEDS:
         return f"fewer than {FEWEST_SEEDS} seeds are not faster together, found {len(seeds)}"
     if options.weighting != "equal":
@@ -64,16 +67,16 @@ def _fault_of_training(
     for task, whole in zip(tasks, rows.whole, strict=True):
         if task.n_outputs > 1 and not whole:
             return f"task `{task.name}` has several outputs and rows without labels"
-    return _silent(tasks, rows, options, seeds)
+    return _silent(tasks, train_rows, options, seeds)
 
 
-def _silent(tasks: TaskSet, rows: Rows, options: TrainOptions, seeds: Sequence[int]) -> str | None:
+def _silent(tasks: TaskSet, train_rows: Sequence[Rows], options: TrainOptions, seeds: Sequence[int]) -> str | None:
     """Batches without a label of a task would leave its head as it is under one seed, and train it under others."""
-    sparse = [k for k, whole in enumerate(rows.whole) if not whole]
+    sparse = [k for k, whole in enumerate(train_rows[0].whole) if not whole]
     if not sparse:
         return None
-    known = ~torch.isnan(rows.labels[:, sparse])
-    for seed in seeds:
+    for rows, seed in zip(train_rows, seeds, strict=True):
+        known = ~torch.isnan(rows.labels[:, sparse])
         for step, index in enumerate(batch_indices(len(rows), options.batch_size, options.steps, seed)):
             there = known[index].any(dim=0)
             if not bool(there.all()):

@@ -19,8 +19,7 @@ from taskgroup.training.staged import Phases
 def train_together(
     models: Sequence[MultiTaskModel],
     tasks: TaskSet,
-    train_rows: Rows,
-    val_rows: Rows,
+    rows: Sequence[tuple[Rows, Rows]],
     options: TrainOptions,
     seeds: Sequence[int],
     stops: Sequence[Callable[[Check], bool]] = (),
@@ -36,8 +35,7 @@ def train_together(
         models: Networks of one architecture, in which :func:`taskgroup.training.stackable.together_fault` finds no
             fault.
         tasks: Their tasks, in the order of the labels' columns.
-        train_rows: Rows to train on.
-        val_rows: Rows for the validation checks of each.
+        rows: To train on and for the validation checks, a pair for each model, labelled for the same tasks.
         options: As for one.
         seeds: Of the batches, one a model.
         stops: One a model, called after each of its checks: whether its training ends there. None by default.
@@ -45,10 +43,12 @@ def train_together(
     Returns:
         What ``train`` gives, or the error that it raises; one that diverges does not disturb the others.
     """
-    stacked = Stacked(models, tasks, train_rows.whole)
+    parts = [train for train, _ in rows]
+    stacked = Stacked(models, tasks, parts[0].whole)
     optimizer = torch.optim.AdamW(stacked.parameters, lr=options.lr, weight_decay=options.weight_decay, fused=True)
-    runs = _Runs(stacked, val_rows, options, stops)
-    orders = [batch_indices(len(train_rows), options.batch_size, options.steps, seed) for seed in seeds]
+    runs = _Runs(stacked, [val for _, val in rows], options, stops)
+    n_rows = [len(part) for part in parts]
+    orders = [batch_indices(n, options.batch_size, options.steps, seed) for n, seed in zip(n_rows, seeds, strict=True)]
     checks = check_steps(options)
     with runs, Phases(stacked.template, options) as phases:
         for step, indices in enumerate(zip(*orders, strict=True)):
@@ -56,8 +56,9 @@ def train_together(
             phases.before_step(step)
             stacked.follow()
             optimizer.zero_grad()
-            index = torch.stack(indices)
-            losses = stacked.losses(train_rows.inputs[index], train_rows.labels[index])
+            picked = list(zip(parts, indices, strict=True))
+            inputs = torch.stack([part.inputs[index] for part, index in picked])
+            losses = stacked.losses(inputs, torch.stack([part.labels[index] for part, index in picked]))
             runs.look_at(losses.detach(), step)
             losses.sum().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -79,7 +80,7 @@ class _Runs:
     def __init__(
         self,
         stacked: Stacked[MultiTaskModel],
-        rows: Rows,
+        rows: Sequence[Rows],
         options: TrainOptions,
         stops: Sequence[Callable[[Check], bool]],
     ) -> None:
@@ -98,7 +99,7 @@ class _Runs:
         """Score validation."""
         for k in list(self.going):
             try:
-                found = finite_errors(self.stacked.models[k], self.stacked.tasks, self.rows, step, self.options)
+                found = finite_errors(self.stacked.models[k], self.stacked.tasks, self.rows[k], step, self.options)
             except DivergedError as error:
                 self._end(k, error)
                 continue

@@ -301,4 +301,5 @@ def test_commands_keep_their_own_signatures() -> None:
     """The wrapper around them must not hide arguments from Typer."""
     assert isinstance(cli.app, typer.Typer)
     names = [c.callback.__name__ for c in cli.app.registered_commands if c.callback is not None]
-    assert names == ["run", "measure", "group", "show", "export", "cost", "init", "schema", "bench"]
+    service = ["serve", "submit", "jobs", "cancel"]
+    assert names == ["run", "measure", "group", "show", "export", "cost", "init", "schema", "bench", *service]

@@ -23,6 +23,7 @@ BASE: dict[str, Any] = {
     "weights": None,
     "together": (),
     "fork": None,
+    "division": None,
 }
 OTHER: dict[str, Any] = {
     "job": "digits2",
@@ -36,6 +37,7 @@ OTHER: dict[str, Any] = {
     "weights": "k",
     "together": (1, 2),
     "fork": "k",
+    "division": (3, 0),
 }
 
 
@@ -48,13 +50,22 @@ def test_key_changes_with_each_field(field: str) -> None:
     assert TrialSpec(**BASE | {field: OTHER[field]}).key != TrialSpec(**BASE).key
 
 
-def test_keys_of_specs_that_name_no_group_and_no_fork_are_as_they_were() -> None:
-    assert {"together", "fork"}.isdisjoint(TrialSpec(**BASE).model_dump(mode="json"))
+def test_keys_of_specs_that_name_no_group_no_fork_and_no_division_are_as_they_were() -> None:
+    assert {"together", "fork", "division"}.isdisjoint(TrialSpec(**BASE).model_dump(mode="json"))
 
 
 def test_a_trial_is_a_member_of_its_own_group() -> None:
     with pytest.raises(ValidationError, match=r"together should hold the trial's own seed 1, found \[2, 3\]"):
         TrialSpec(**BASE | {"together": (2, 3)})
+
+
+def test_members_of_a_group_differ_in_seed_and_number() -> None:
+    spec = TrialSpec(**BASE | {"together": (5, 1), "division": (3, 1)})
+    assert [(m.seed, m.division) for m in spec.members] == [(5, (3, 0)), (1, (3, 1))]
+    assert spec.members[1] == spec
+    assert TrialSpec(**BASE).members == (TrialSpec(**BASE),)
+    with pytest.raises(ValidationError, match=r"division should have the trial's place in \[5, 1\], found \(3, 0\)"):
+        TrialSpec(**BASE | {"together": (5, 1), "division": (3, 0)})
 
 
 @pytest.mark.parametrize("field", sorted(TrainOptions.model_fields))

@@ -41,6 +41,7 @@ def some(n: int, seed: int, *, missing: float = 0.0) -> Rows:
 
 
 TRAIN, VAL = some(80, 1), some(60, 2)
+TRAINS = [TRAIN] * len(SEEDS)
 ARCHITECTURES = {
     "all shared": branched(SHARED, SHARED, SHARED),
     "branched": branched(SHARED, (0, 1, 0, 1), (0, 1, 2, 3)),
@@ -63,9 +64,9 @@ def both(
     architecture: Architecture, rows: Rows = TRAIN, options: TrainOptions = OPTIONS
 ) -> tuple[list[SharedNetwork], list[Trained], list[SharedNetwork], Sequence[Trained | DivergedError]]:
     alone, together = ([network_on("mlp", architecture, seed) for seed in SEEDS] for _ in range(2))
-    assert together_fault(together[0], TASKS, rows, options, SEEDS) is None
+    assert together_fault(together[0], TASKS, [rows] * len(SEEDS), options, SEEDS) is None
     expected = [train(m, TASKS, rows, VAL, options, seed) for m, seed in zip(alone, SEEDS, strict=True)]
-    return alone, expected, together, train_together(together, TASKS, rows, VAL, options, SEEDS)
+    return alone, expected, together, train_together(together, TASKS, [(rows, VAL)] * len(SEEDS), options, SEEDS)
 
 
 def alike(found: Trained | DivergedError, expected: Trained) -> None:
@@ -128,7 +129,7 @@ def test_one_that_diverges_takes_no_other_with_it() -> None:
     together = [network_on("mlp", ARCHITECTURES["branched"], seed) for seed in SEEDS]
     with torch.no_grad():
         next(together[1].parameters())[0, 0] = math.nan
-    found = train_together(together, TASKS, TRAIN, VAL, options, SEEDS)
+    found = train_together(together, TASKS, [(TRAIN, VAL)] * len(SEEDS), options, SEEDS)
     assert isinstance(found[1], DivergedError)
     assert str(found[1]) == "training loss was nan at step 0; lower train.lr (now 0.01)"
     for k in (0, 2):
@@ -141,7 +142,7 @@ def test_all_may_diverge() -> None:
     for network in together:
         with torch.no_grad():
             next(network.parameters())[0, 0] = math.inf
-    found = train_together(together, TASKS, TRAIN, VAL, OPTIONS, SEEDS)
+    found = train_together(together, TASKS, [(TRAIN, VAL)] * len(SEEDS), OPTIONS, SEEDS)
     assert all(isinstance(one, DivergedError) for one in found)
 
 
@@ -149,7 +150,7 @@ def test_outputs_that_are_not_finite_at_a_check() -> None:
     together = [network_of(ARCHITECTURES["all shared"], seed=seed) for seed in SEEDS]
     infinite = Rows(torch.full_like(VAL.inputs, math.inf), VAL.labels, VAL.whole)
     options = OPTIONS.model_copy(update={"steps": 2, "n_checks": 1})
-    found = train_together(together, TASKS, TRAIN, infinite, options, SEEDS)
+    found = train_together(together, TASKS, [(TRAIN, infinite)] * len(SEEDS), options, SEEDS)
     assert [str(one).split(" after")[0] for one in found] == [f"outputs for {', '.join(NAMES)} were not finite"] * 3
 
 
@@ -165,7 +166,7 @@ def test_one_may_be_stopped_at_a_check_and_stays_as_it_was_then() -> None:
         return False
 
     stops = [never, Pruning(bars).after_check, never]
-    found = train_together(together, TASKS, TRAIN, VAL, OPTIONS, SEEDS, stops)
+    found = train_together(together, TASKS, [(TRAIN, VAL)] * len(SEEDS), OPTIONS, SEEDS, stops)
     alike(found[1], expected)
     close(together[1], alone)
     assert isinstance(found[0], Trained)
@@ -177,7 +178,7 @@ def test_torch_random_state_is_left_alone() -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
     network = network_on("mlp", ARCHITECTURES["adapters"], 0)
-    assert together_fault(network, TASKS, TRAIN, OPTIONS, SEEDS) is None
+    assert together_fault(network, TASKS, TRAINS, OPTIONS, SEEDS) is None
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -205,7 +206,7 @@ class Odd(nn.Module):
 def fault_on(trunk: Trunk, rows: Rows = TRAIN, options: TrainOptions = OPTIONS) -> str:
     topology = Topology.shared(NAMES, trunk.names)
     network = SharedNetwork(TASKS, Architecture(topology=topology), trunk, sites_of(trunk, rows.inputs[:2]), 0)
-    return together_fault(network, TASKS, rows, options, SEEDS) or ""
+    return together_fault(network, TASKS, [rows] * len(SEEDS), options, SEEDS) or ""
 
 
 def odd(how: str) -> Trunk:
@@ -232,10 +233,10 @@ def test_what_cannot_be_trained_together_is_said() -> None:
 
 def test_a_hook_and_too_few_seeds() -> None:
     network = network_of(ARCHITECTURES["all shared"])
-    fault = together_fault(network, TASKS, TRAIN, OPTIONS, SEEDS[:2])
+    fault = together_fault(network, TASKS, [TRAIN] * len(SEEDS[:2]), OPTIONS, SEEDS[:2])
     assert fault == "fewer than 3 seeds are not faster together, found 2"
     network.copies(0)[0].register_forward_hook(lambda *_: None)
-    assert (together_fault(network, TASKS, TRAIN, OPTIONS, SEEDS) or "").startswith("somebody hooked a module")
+    assert (together_fault(network, TASKS, TRAINS, OPTIONS, SEEDS) or "").startswith("somebody hooked a module")
 
 
 def test_labels_that_some_batch_lacks() -> None:
@@ -243,14 +244,14 @@ def test_labels_that_some_batch_lacks() -> None:
     labels[5:, 2] = torch.nan
     rare = Rows(TRAIN.inputs, labels, (True, True, False, True))
     network = network_of(ARCHITECTURES["all shared"])
-    fault = together_fault(network, TASKS, rare, OPTIONS, SEEDS)
+    fault = together_fault(network, TASKS, [rare] * len(SEEDS), OPTIONS, SEEDS)
     assert fault is not None
     assert fault.endswith("has no label of task `c`")
     whole = OPTIONS.model_copy(update={"batch_size": 80})
-    assert together_fault(network, TASKS, rare, whole, SEEDS) is None
+    assert together_fault(network, TASKS, [rare] * len(SEEDS), whole, SEEDS) is None
     labels[3, 1] = torch.nan
     several = Rows(TRAIN.inputs, labels, (True, False, False, True))
-    assert "`b` has several outputs" in (together_fault(network, TASKS, several, whole, SEEDS) or "")
+    assert "`b` has several outputs" in (together_fault(network, TASKS, [several] * len(SEEDS), whole, SEEDS) or "")
 
 
 def test_rows_of_ones_own() -> None:
@@ -258,4 +259,4 @@ def test_rows_of_ones_own() -> None:
     labels[torch.arange(80)[:, None] % 4 != torch.arange(4)] = torch.nan
     rows = Rows.of(TRAIN.inputs.numpy(), labels.numpy())
     network = network_of(ARCHITECTURES["branched"])
-    assert together_fault(network, TASKS, rows, OPTIONS, SEEDS) == "tasks have rows of their own"
+    assert together_fault(network, TASKS, [rows] * len(SEEDS), OPTIONS, SEEDS) == "tasks have rows of their own"

@@ -28,7 +28,7 @@ class Fake:
         self.submitted.append(spec.key)
         self.under_way.append(spec.key)
 
-    def wait(self) -> list[Ended]:
+    def wait(self, timeout_s: float | None = None) -> list[Ended]:
         assert self.under_way
         key, fate = self.under_way.pop(0), self.fates.popleft() if self.fates else "complete"
         if fate not in ("complete", "failed"):

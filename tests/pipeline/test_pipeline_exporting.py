@@ -8,6 +8,7 @@ import torch
 from tiny_jobs import PYTHON_PROBLEM, SPACE, make_problem, make_trunk
 
 import taskgroup
+from taskgroup.core.record import TrialRow
 from taskgroup.errors import InputError
 from taskgroup.pipeline.api import Plan
 from taskgroup.pipeline.prepared import read_rows
@@ -22,6 +23,8 @@ class Said:
     def begin(self, step: str, total: int) -> None: ...
 
     def advance(self, done: int, best_gain: float | None = None) -> None: ...
+
+    def trial(self, row: TrialRow) -> None: ...
 
     def end(self, note: str) -> None: ...
 

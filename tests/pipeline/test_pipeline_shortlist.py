@@ -102,3 +102,17 @@ def test_none_is_none(tmp_path: Path) -> None:
     crew = Crew({})
     assert listed(made(tmp_path, crew, shortlist=0), rows(made(tmp_path, crew), 0.5, 0.4)) == {}
     assert not crew.seeds
+
+
+def test_rows_divided_anew_are_so_for_all_separate_too(tmp_path: Path) -> None:
+    """Which gains 0.2 more under these divisions, so that the others gain less against it."""
+    crew = Crew({1: 0.2, 2: 0.36, 3: 0.6})
+    job = made(tmp_path, crew, shortlist=2, division="anew")
+    assert listed(job, rows(job, 0.5, 0.4, trainings=10.0)) == {2: (0.2,), 3: (0.5,)}
+    assert [sorted(scales) for scales in crew.seeds.values()] == [[1, 2, 3]]
+    assert job.division("shortlist", 1) == (derive_seed(job.config.seed, "shortlist", "division"), 1)
+
+
+def test_gains_are_against_nothing_where_all_separate_fails(tmp_path: Path) -> None:
+    job = made(tmp_path, Crew({1: None, 2: 0.3, 3: 0.3}), shortlist=2, division="anew")
+    assert listed(job, rows(job, 0.5, 0.4, trainings=10.0)) == {}

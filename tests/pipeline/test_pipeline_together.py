@@ -40,8 +40,12 @@ def prepared(tmp_path: Path) -> Prepared:
     return make_folder(tmp_path / "job", make_problem(trunk=plain_trunk()))
 
 
+def alone(prepared: Prepared) -> list[TrialSpec]:
+    return [trial(prepared, "confirm", seed=seed) for seed in SEEDS]
+
+
 def group(prepared: Prepared) -> list[TrialSpec]:
-    specs = [trial(prepared, "confirm", seed=seed) for seed in SEEDS]
+    specs = alone(prepared)
     found = grouped(prepared, specs)
     assert all(spec.together == SEEDS for spec in found)
     assert not {s.key for s in found} & {s.key for s in specs}
@@ -60,7 +64,7 @@ class TwoWorkers(InlineExecutor):
     def submit(self, spec: TrialSpec) -> None:
         self.waiting.append(spec)
 
-    def wait(self) -> list[Ended]:
+    def wait(self, timeout_s: float | None = None) -> list[Ended]:
         while self.waiting:
             super().submit(self.waiting.pop(0))
         return super().wait()
@@ -147,7 +151,7 @@ def test_what_cannot_be_trained_together_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_two_seeds_are_left_alone(prepared: Prepared) -> None:
-    assert together_seeds(prepared, trial(prepared, "confirm"), SEEDS[:2]) == ()
+    assert together_seeds(prepared, alone(prepared)[:2]) == ()
 
 
 def test_a_trunk_that_fails_is_left_to_the_trial(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +159,7 @@ def test_a_trunk_that_fails_is_left_to_the_trial(prepared: Prepared, monkeypatch
         raise KeyError("no such part")
 
     monkeypatch.setattr("taskgroup.pipeline.together.make_network", fail)
-    assert together_seeds(prepared, trial(prepared, "confirm"), SEEDS) == ()
+    assert together_seeds(prepared, alone(prepared)) == ()
 
 
 class Counting(Silent):

@@ -1,3 +1,4 @@
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,15 @@ def test_npz_inputs_and_label_columns(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.inputs, same.inputs)
     np.testing.assert_array_equal(found.labels, same.labels)
     np.testing.assert_array_equal(found.split, np.arange(40) % 3)
+
+
+@pytest.mark.parametrize("header", ["(" * 118, "{'descr': '<f8', 'shape': (3,", "__import__('os')"])
+def test_npz_arrays_with_odd_headers_are_refused(tmp_path: Path, header: str) -> None:
+    text = header.encode().ljust(118) + b"\n"
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as file:
+        file.writestr("X.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+    (fault,) = load_faults(tmp_path, path="a.npz", tasks=CHURN)
+    assert fault.startswith("a.npz: array `X` should be numbers or text (no pickles), found: ")
 
 
 def test_npz_images_keep_their_axes(tmp_path: Path) -> None:

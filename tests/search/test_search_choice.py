@@ -140,11 +140,17 @@ def test_a_wider_level_keeps_all_shared() -> None:
 
 
 def test_the_rule_takes_one_arm_for_each_draw() -> None:
-    rule = Rule((SHARED, "a", "b"), np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]), 2.0)
-    gains = np.array([[0.0, 1.5, 1.9], [0.0, 1.5, 3.0], [0.0, 2.1, 3.0], [0.0, 2.5, 2.0], [1.0, 0.0, 0.5]])
+    rule = Rule((SHARED, "a", "b"), np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 50, 2.0)
+    gains = 0.02 * np.array([[0.0, 1.5, 1.9], [0.0, 1.5, 3.0], [0.0, 2.1, 3.0], [0.0, 2.5, 2.0], [1.0, 0.0, 0.5]])
     assert [rule.names[k] for k in rule.take(gains)] == [SHARED, "b", "a", "a", SHARED]
-    free = Rule(("a", "b"), np.ones((2, 2)), 2.0)
+    free = Rule(("a", "b"), np.ones((2, 2)) / 50, 2.0)
     assert [free.names[k] for k in free.take(gains[:, 1:])] == ["a", "b", "a", "a", "a"]
+
+
+def test_however_uncertain_much_is_not_left_and_little_is_given_away() -> None:
+    rule = Rule((SHARED, "a", "b"), np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]), 2.0)
+    gains = np.array([[0.0, 0.02, 0.09], [0.0, 0.02, 0.11], [0.0, 0.1001, 0.14], [0.0, 0.12, 0.18], [0.1, 0.0, 0.02]])
+    assert [rule.names[k] for k in rule.take(gains)] == [SHARED, "b", "a", "b", SHARED]
 
 
 def test_lead_names_the_best_arm_and_is_none_for_the_best() -> None:

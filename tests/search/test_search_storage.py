@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import optuna
 import pytest
 from search_samples import branched, cost_at
 from sqlalchemy import text
@@ -9,7 +10,7 @@ from sqlalchemy import text
 from taskgroup.errors import InputError
 from taskgroup.groupers.constraints import Constraints
 from taskgroup.search.limits import Limits
-from taskgroup.search.storage import open_storage
+from taskgroup.search.storage import forget_studies, open_storage
 
 PLAIN = branched(2, 1)
 
@@ -30,11 +31,22 @@ def test_any_other_database_by_its_address(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_studies_of_a_job_are_forgotten(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'mine.db'}"
+    for name in ("one a1", "one b2", "one-more a1"):
+        optuna.create_study(storage=open_storage(url, tmp_path), study_name=name)
+    forget_studies(url, "one")
+    forget_studies(url, "one")  # a job that never came to its search has none
+    assert optuna.get_all_study_names(storage=open_storage(url, tmp_path)) == ["one-more a1"]
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [
         ("nonsense", "storage: should be a database URL"),
         ("nosuchbase://me:secret@host/db", "storage: nosuchbase://me:.*@host/db cannot be opened"),
+        ("postgresql+psycopg://me:secret@host:port/db", "storage: should be a database URL"),
+        ("nosuchbase://host/db?password=secret&user=me", r"cannot be opened"),
         ("sqlite:////no/such/folder/study.db", "storage: sqlite:////no/such/folder/study.db cannot be opened"),
     ],
 )

@@ -160,7 +160,7 @@ def record(problem: Problem, folder: Path, steps: int, progress: Progress) -> Re
         for k, topology in enumerate(every):
             plain = Architecture(topology=topology)
             networks = [SharedNetwork(problem.tasks, plain, problem.trunk, sites, seed) for seed in seeds]
-            found.append([_last(t) for t in train_together(networks, problem.tasks, *rows, options, seeds)])
+            found.append([_last(t) for t in train_together(networks, problem.tasks, [rows] * SEEDS, options, seeds)])
             progress.advance(k + 1)
     errors = np.array([[[one[t] for t in lab.tasks] for one in each] for each in found])
     return Recorded(lab.tasks, lab.stages, errors, measured.values, measured.stderr)

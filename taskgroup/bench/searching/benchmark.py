@@ -237,7 +237,7 @@ def _together(n_tasks: int, width: int, rounds: int) -> Row:
         for network, seed in zip(one, seeds, strict=True):
             train(network, tasks, rows, check, options, seed)
         times.append(time.perf_counter())
-        train_together(other, tasks, rows, check, options, seeds)
+        train_together(other, tasks, [(rows, check)] * TOGETHER, options, seeds)
         times.append(time.perf_counter())
         alone.append(times[1] - times[0])
         together.append(times[2] - times[1])

@@ -1,6 +1,7 @@
 """NPZ by numpy: arrays of numbers or text; pickled objects are refused."""
 
 import re
+import tokenize
 import zipfile
 import zlib
 from collections import Counter
@@ -38,7 +39,7 @@ def read_arrays(path: Path, file: str) -> dict[str, NDArray[Any]]:
     """
     try:
         loaded = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, tokenize.TokenError) as error:
         raise InputError(f"{file}: should be an NPZ file of arrays, found: {one_line(error)}") from error
     if not isinstance(loaded, np.lib.npyio.NpzFile):
         raise InputError(f"{file}: should be an NPZ file of named arrays, found one array; save it with np.savez")
@@ -48,7 +49,7 @@ def read_arrays(path: Path, file: str) -> dict[str, NDArray[Any]]:
             try:
                 array = loaded[name]
                 arrays[name] = array.astype(str) if array.dtype.kind == "S" else array
-            except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, tokenize.TokenError) as error:
                 faults.append(
                     f"{file}: array `{name}` should be numbers or text (no pickles), found: {one_line(error)}"
                 )

@@ -13,12 +13,12 @@ from taskgroup.errors import InputError
 from taskgroup.problems.config import SetConfig
 from taskgroup.problems.faults import some
 from taskgroup.problems.labels import split_fault
-from taskgroup.problems.problem import SPLITS, TRAIN, UNUSED
+from taskgroup.problems.problem import SPLITS, TRAIN, UNUSED, VAL
 from taskgroup.problems.sets.file import SetFile, read_file
 from taskgroup.problems.sets.inputs import SetInputs, read_inputs
 from taskgroup.problems.sets.labels import Labels, read_labels
 from taskgroup.problems.sets.shapes import Form
-from taskgroup.problems.sets.splits import completed, read_split
+from taskgroup.problems.sets.splits import completed, is_random, read_split
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class SetData:
         split: Shape ``(N,)``.
         inputs: As the trunk takes them.
         record: What was done, as plain data.
+        random_split: Whether training and validation rows were told apart at random: by the split ``random``, or here.
     """
 
     name: str
@@ -40,6 +41,7 @@ class SetData:
     split: NDArray[np.int8]
     inputs: SetInputs
     record: dict[str, Any]
+    random_split: bool
 
 
 def read_set(config: SetConfig, folder: Path, wanted: Form | None = None) -> SetData:
@@ -60,6 +62,7 @@ def read_set(config: SetConfig, folder: Path, wanted: Form | None = None) -> Set
     found = read_file(config.path, folder)
     labels = read_labels(found)
     split, called, notes = read_split(found, config.split, config.split_index)
+    random_split = is_random(called) or not (split == VAL).any()
     split, carved = completed(split, _strata(found, labels), config.split_index)
     left_out = {t: fault for t in labels.tasks if (fault := _fault(labels, t, split))}
     tasks = _chosen(found, labels, left_out, config.tasks)
@@ -72,7 +75,7 @@ def read_set(config: SetConfig, folder: Path, wanted: Form | None = None) -> Set
         "left_out": list(left_out),
         "notes": [*labels.notes, *notes, *carved, *inputs.notes, *left_out.values()],
     }
-    return SetData(found.name, [labels.tasks[t] for t in tasks], columns, split, inputs, record)
+    return SetData(found.name, [labels.tasks[t] for t in tasks], columns, split, inputs, record, random_split)
 
 
 def set_record(found: SetFile, labels: Labels, split: str, inputs: SetInputs, tasks: list[str]) -> dict[str, Any]:

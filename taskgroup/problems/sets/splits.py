@@ -21,6 +21,11 @@ def names_of(found: SetFile) -> list[str]:
     return [n.removeprefix(PREFIX) for n in found.arrays if n.startswith(PREFIX)]
 
 
+def is_random(called: str) -> bool:
+    """Whether a split that :func:`read_split` calls so was drawn at random, by its name."""
+    return called.partition("[")[0] == f"{PREFIX}random"
+
+
 def read_split(found: SetFile, name: str | None, index: int) -> tuple[Split, str, list[str]]:
     """Split of each row, shape ``(N,)``; what it is called; and what was not as the format says.
 

@@ -1,0 +1,119 @@
+// The columns of a table: which are tasks and of which kind, which are inputs, which are left out.
+
+import { field, h, newId, replace, select, setText } from "../lib/dom.js";
+import { plural, printable } from "../lib/format.js";
+import { guessKind, unfit } from "./guess.js";
+
+const KINDS = [["", "Kind?"], ["binary", "binary"], ["multiclass", "multiclass"], ["regression", "regression"]];
+const SHOWN = 300; // rows at once; a filter finds the others
+const FEW = 12;
+
+/** What is known of the columns at first: all inputs but those that had better not be. */
+export function freshColumns(names, rows) {
+  return names.map((name) => {
+    const values = rows.get(name) ?? [];
+    const why = values.length ? unfit(values) : "";
+    return { name, task: false, input: !why, kind: values.length ? guessKind(values) : "", why };
+  });
+}
+
+/** A table of check boxes over `columns`, changed in place; `changed` is called after every change. */
+export function columnsPart(columns, changed) {
+  const body = h("tbody");
+  const status = h("p", { class: "small", role: "status" });
+  const filter = h("input", { type: "search", autocomplete: "off", spellcheck: "false", oninput: () => show() });
+  const hits = () => columns.filter((c) => c.name.toLowerCase().includes(filter.value.trim().toLowerCase()));
+  const tell = () => {
+    setText(status, countWords(columns));
+    changed();
+  };
+  const show = () => {
+    const found = hits();
+    const more = h("td", { colspan: "4", class: "text small" }, `and ${found.length - SHOWN} more: search to see them`);
+    replace(body, found.slice(0, SHOWN).map((column) => row(column, tell)), found.length > SHOWN && h("tr", {}, more));
+  };
+  const mark = (words, change) => h("button", { type: "button", onclick: () => {
+    for (const column of hits()) Object.assign(column, change);
+    show();
+    tell();
+  } }, words);
+  const marks = [
+    mark("All shown: tasks", { task: true, input: false }), mark("All shown: inputs", { task: false, input: true }),
+    mark("All shown: leave out", { task: false, input: false }),
+  ];
+  const many = h("div", { class: "many" }, field("Search columns", filter),
+    h("div", { class: "buttons", role: "group", "aria-label": "For all columns shown" }, marks));
+  show();
+  setText(status, countWords(columns));
+  return h("div", {}, columns.length > FEW && many, h("div", { class: "columns" }, frame(body)), status);
+}
+
+function frame(body) {
+  const head = [["column", "text"], ["task", "tick"], ["kind", "text"], ["input", "tick"]];
+  return h("table", {},
+    h("caption", {}, "Tick what your network should predict. The other ticked columns are its inputs."),
+    h("thead", {}, h("tr", {}, head.map(([words, side]) => h("th", { scope: "col", class: side }, words)))), body);
+}
+
+function countWords(columns) {
+  const tasks = columns.filter((c) => c.task).length;
+  const inputs = columns.filter((c) => c.input && !c.task).length;
+  const out = columns.length - tasks - inputs;
+  return `${plural(tasks, "task")}, ${plural(inputs, "input")}${out ? `, ${out} left out` : ""}`;
+}
+
+function row(column, tell) {
+  const name = printable(column.name);
+  const tick = (words, onchange, props) =>
+    h("input", { type: "checkbox", "aria-label": `${name} is ${words}`, onchange, ...props });
+  const input = tick("an input", () => {
+    column.input = input.checked;
+    tell();
+  }, { checked: column.input && !column.task, disabled: column.task });
+  const kind = select(KINDS, column.kind, { disabled: !column.task, "aria-label": `Kind of ${name}`, onchange: () => {
+    column.kind = kind.value;
+    tell();
+  } });
+  const task = tick("a task", () => {
+    column.task = task.checked;
+    column.input = !task.checked && !column.why;
+    kind.disabled = !column.task;
+    input.disabled = column.task;
+    input.checked = column.input;
+    tell();
+  }, { checked: column.task, id: newId("task") });
+  kind.dataset.column = column.name;
+  const head = [h("label", { for: task.id }, name), column.why && h("span", { class: "small why" }, column.why)];
+  return h("tr", {}, h("th", { scope: "row", class: "text" }, head),
+    h("td", { class: "tick" }, task), h("td", { class: "text" }, kind), h("td", { class: "tick" }, input));
+}
+
+/** Task column and label column: a table in which every row belongs to one task. */
+export function longPart(form, rows, changed) {
+  const options = [["", "Choose…"], ...form.columns.map((c) => [c.name, printable(c.name)])];
+  const set = (key, value) => {
+    form[key] = value;
+    changed();
+  };
+  const names = h("textarea", { rows: 5, spellcheck: "false", oninput: () => set("taskNames", linesOf(names.value)) });
+  const kind = select(KINDS, form.kind, { onchange: () => set("kind", kind.value) });
+  const label = select(options, form.labelColumn, { onchange: () => {
+    form.kind = kind.value = guessKind(rows.get(label.value) ?? []) || form.kind;
+    set("labelColumn", label.value);
+  } });
+  const task = select(options, form.taskColumn, { onchange: () => {
+    form.taskNames = [...new Set(rows.get(task.value) ?? [])].slice(0, 1000);
+    names.value = form.taskNames.join("\n");
+    set("taskColumn", task.value);
+  } });
+  names.value = form.taskNames.join("\n");
+  return h("div", { class: "grid" },
+    field("Task column", task, "Names the task that a row belongs to."),
+    field("Label column", label, "What is to be predicted."),
+    field("Kind of all tasks", kind),
+    field("Tasks, one a line", names, "Values of the task column; rows of others are left out."));
+}
+
+function linesOf(text) {
+  return [...new Set(text.split("\n").map((line) => line.trim()).filter(Boolean))];
+}

@@ -1,0 +1,107 @@
+"""A server process: app, scheduler and, where asked for, optuna-dashboard, until a signal ends them."""
+
+import logging
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from taskgroup.errors import InputError
+from taskgroup.service.app import create_app
+from taskgroup.service.dashboard import Dashboard
+from taskgroup.service.scheduler import Scheduler
+from taskgroup.service.settings import Settings, check_address
+from taskgroup.service.store import JobStore
+
+GRACE_S = 10
+"""So long requests may go on when the server is to stop; streams are ended at once."""
+
+
+class StoppableServer(uvicorn.Server):
+    """Ends streams when a signal comes, and ends well: uvicorn's own raises the signal again."""
+
+    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_exit = on_exit
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal."""
+        del sig, frame
+        self.force_exit = self.should_exit
+        self.stop()
+
+    def stop(self) -> None:
+        """Take no more requests, end streams, finish what is under way."""
+        self.should_exit = True
+        self._on_exit()
+
+
+def database_url(data_root: Path, storage: str | None) -> str:
+    """Of the jobs: the operator's, or SQLite under the data root."""
+    return storage or f"sqlite:///{data_root.resolve() / 'service.db'}"
+
+
+def serve(
+    settings: Settings, store: JobStore, scheduler: Scheduler, dashboard: Dashboard | None, say: Callable[[str], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT; then jobs in hand are put back, to go on when a server is there again.
+
+    Args:
+        settings: Of the server.
+        store: Of the jobs.
+        scheduler: Runs them; started and stopped here.
+        dashboard: Likewise; None for none.
+        say: Is told the addresses, once they can be called.
+
+    Raises:
+        InputError: The address needs a token, or cannot be had.
+    """
+    check_address(settings)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    listener = _listener(settings)
+    app = create_app(settings, store, scheduler)
+    config = uvicorn.Config(
+        app,
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    server = StoppableServer(config, app.state.context.hub.close)
+    scheduler.start()
+    try:
+        if dashboard is not None:
+            dashboard.start()
+            say(f"optuna-dashboard, read-only: {dashboard.url}")
+        say(f"taskgroup serves {settings.data_root} at {address(settings.host, listener)}")
+        server.run([listener])
+    finally:
+        listener.close()
+        if dashboard is not None:
+            dashboard.stop()
+        scheduler.stop()
+
+
+def address(host: str, listener: socket.socket) -> str:
+    """What to open in a browser."""
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{listener.getsockname()[1]}"
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """Bound before anything is started, so that a port that is taken costs nothing."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=512)
+    except OSError as error:
+        where = f"--host {settings.host} --port {settings.port}"
+        raise InputError(f"{where}: cannot be listened on: {error.strerror}; give others (--port 0: any)") from None
+    # Inherited by connections. asyncio, which would set it, does not know a socket of protocol 0 for TCP; without it
+    # the second packet of an answer waits 40 ms for the client to confirm the first.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
