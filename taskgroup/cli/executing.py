@@ -10,6 +10,7 @@ from taskgroup.errors import InputError
 if TYPE_CHECKING:
     from taskgroup.core.record import Record
     from taskgroup.pipeline.config import Config
+    from taskgroup.pipeline.executors import Executor
 
 
 class ExecutorName(StrEnum):
@@ -60,11 +61,7 @@ class Execution:
         from taskgroup.cli.progress import terminal_progress
         from taskgroup.pipeline.job import run_job
 
-        executor = None
-        if self.executor is ExecutorName.RAY:
-            from taskgroup.pipeline.ray_executor import RayExecutor
-
-            executor = RayExecutor(folder, self.workers, self.address, self.gpus, self.trial_limit_s)
+        executor = self._executor(folder)  # the nursery forks: before anything has threads
         with terminal_progress() as progress:
             return run_job(
                 config,
@@ -76,3 +73,17 @@ class Execution:
                 executor=executor,
                 trial_limit_s=self.trial_limit_s,
             )
+
+    def _executor(self, folder: Path) -> "Executor | None":
+        """Who does the trials; None for who does them by default."""
+        if self.executor is ExecutorName.RAY:
+            from taskgroup.pipeline.ray_executor import RayExecutor
+
+            return RayExecutor(folder, self.workers, self.address, self.gpus, self.trial_limit_s)
+        from taskgroup.pipeline.parents import CAN_FOLLOW
+
+        if not CAN_FOLLOW:
+            return None
+        from taskgroup.pipeline.nursery import Nursery
+
+        return Nursery(folder, self.workers or 1, self.trial_limit_s)

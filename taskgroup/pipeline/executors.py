@@ -1,5 +1,6 @@
 """Executors: who does the trials. The contract, and the two that need nothing but this machine."""
 
+import importlib
 import math
 import multiprocessing
 import signal
@@ -16,7 +17,7 @@ from taskgroup.pipeline.parents import end_with_parent
 from taskgroup.pipeline.prepared import Prepared
 
 PRELOADED = ("taskgroup.pipeline.work", "taskgroup.measures.training.lookahead", "sklearn.metrics", "torch._dynamo")
-"""Loaded once by the fork server; the last is what the first step of any optimizer imports, which takes a second."""
+"""Loaded once for all workers; the last is what the first step of any optimizer imports, which takes a second."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,12 @@ class LocalExecutor:
             process.join()
         self._processes.clear()
         self._deadlines.clear()
+
+
+def preload() -> None:
+    """Load what every worker needs, for a process that workers are forked from."""
+    for name in PRELOADED:
+        importlib.import_module(name)
 
 
 def over_limit(limit_s: float) -> str:

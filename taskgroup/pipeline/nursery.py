@@ -14,8 +14,11 @@ from typing import NoReturn
 
 from taskgroup.core.task import Frozen
 from taskgroup.core.trial import TrialSpec
-from taskgroup.pipeline.executors import Ended, over_limit, reason_of
+from taskgroup.pipeline.executors import Ended, over_limit, preload, reason_of
 from taskgroup.pipeline.parents import die_with
+
+NICENESS = 10
+"""Of workers beyond their maker's: who answers and plans for all of them does not wait for one of them."""
 
 
 class _Birth(Frozen):
@@ -35,8 +38,9 @@ class _Death(Frozen):
 class Nursery:
     """An executor like :class:`~taskgroup.pipeline.executors.LocalExecutor` that needs no fork server of its own.
 
-    It forks the process that makes it, which has to have one thread and should have torch loaded: a fork server takes
-    seconds until it has done that, for every job again. Workers end with the nursery, and that with its maker.
+    It forks the process that makes it, which has to have one Python thread and should have torch loaded: a fork server
+    takes seconds until it has done that, for every job again. Workers end with the nursery, and that with its maker
+    (on Linux; elsewhere none should be made).
 
     Args:
         folder: The job's folder, which workers read from and write to.
@@ -46,6 +50,7 @@ class Nursery:
 
     def __init__(self, folder: Path, n_workers: int, limit_s: float | None = None) -> None:
         self.capacity = n_workers
+        self._has_worked = False
         self._connection, theirs = Pipe()
         maker, self._pid = os.getpid(), os.fork()
         if not self._pid:
@@ -56,6 +61,7 @@ class Nursery:
 
     def submit(self, spec: TrialSpec) -> None:
         """Start a worker."""
+        self._has_worked = True
         self._connection.send_bytes(_Birth(key=spec.key, spec=spec.model_dump_json()).model_dump_json().encode())
 
     def wait(self, timeout_s: float | None = None) -> list[Ended]:
@@ -74,7 +80,8 @@ class Nursery:
         """Kill the workers, and the nursery."""
         if self._pid:
             self._connection.close()
-            os.kill(self._pid, signal.SIGCONT)  # one that somebody stopped would not notice
+            # one that somebody stopped would not notice; one that has no workers may still be loading
+            os.kill(self._pid, signal.SIGCONT if self._has_worked else signal.SIGKILL)
             os.waitpid(self._pid, 0)
             self._pid = 0
 
@@ -93,6 +100,7 @@ def _serve(line: Connection, folder: Path, limit_s: float | None) -> NoReturn:
     """What the nursery does, until the line is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the maker, who gets it too, closes the line in time
+    preload()
     workers: dict[str, _Worker] = {}
     while True:
         soonest = min((worker.deadline for worker in workers.values() if not worker.is_late), default=math.inf)
@@ -130,6 +138,7 @@ def _work(birth: _Birth, nursery: int, line: Connection, folder: Path) -> NoRetu
     code = 1
     try:
         die_with(nursery)
+        os.nice(NICENESS)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         line.close()
         from taskgroup.pipeline.work import run_and_keep

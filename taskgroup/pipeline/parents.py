@@ -10,6 +10,9 @@ from multiprocessing import connection
 
 PR_SET_PDEATHSIG = 1
 
+CAN_FOLLOW: bool = sys.platform == "linux"
+"""Whether :func:`die_with` does anything."""
+
 
 def end_with_parent() -> None:
     """Block until the process that started this one is gone, then end this one; for a thread of its own."""
@@ -28,7 +31,7 @@ def die_with(parent: int) -> None:
     Args:
         parent: Its process id; where it is gone already, this process ends at once.
     """
-    if sys.platform == "linux":
+    if CAN_FOLLOW:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from taskgroup.errors import InputError
 from taskgroup.service.app import create_app
@@ -17,14 +18,32 @@ from taskgroup.service.store import JobStore
 
 GRACE_S = 10
 """So long requests may go on when the server is to stop; streams are ended at once."""
+KEEP_ALIVE_S = 75
+"""So long a connection may lie unused. Clients close theirs sooner (httpx after 5 s): were
+the server first, a request that is just on its way would be lost."""
 
 
 class StoppableServer(uvicorn.Server):
-    """Ends streams when a signal comes, and ends well: uvicorn's own raises the signal again."""
+    """Ends streams when a signal comes, and ends well: uvicorn's own raises the signal again.
 
-    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
+    Args:
+        app: Made by :func:`~taskgroup.service.app.create_app`.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        config = uvicorn.Config(
+            app,
+            lifespan="on",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE_S,
+            timeout_keep_alive=KEEP_ALIVE_S,
+        )
         super().__init__(config)
-        self._on_exit = on_exit
+        self._on_exit: Callable[[], None] = app.state.context.hub.close
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take a signal."""
@@ -60,19 +79,9 @@ def serve(
     """
     check_address(settings)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    listener = _listener(settings)
+    listener = listen(settings)
     app = create_app(settings, store, scheduler)
-    config = uvicorn.Config(
-        app,
-        lifespan="on",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=GRACE_S,
-    )
-    server = StoppableServer(config, app.state.context.hub.close)
+    server = StoppableServer(app)
     scheduler.start()
     try:
         if dashboard is not None:
@@ -93,8 +102,12 @@ def address(host: str, listener: socket.socket) -> str:
     return f"http://{name}:{listener.getsockname()[1]}"
 
 
-def _listener(settings: Settings) -> socket.socket:
-    """Bound before anything is started, so that a port that is taken costs nothing."""
+def listen(settings: Settings) -> socket.socket:
+    """A socket that takes connections, before anything else is started: a port that is taken costs nothing.
+
+    Raises:
+        InputError: The address cannot be had.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=512)

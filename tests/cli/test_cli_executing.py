@@ -25,6 +25,7 @@ class Run:
         module: Any = ModuleType("taskgroup.pipeline.ray_executor")
         module.RayExecutor = self.connect
         monkeypatch.setitem(sys.modules, "taskgroup.pipeline.ray_executor", module)
+        monkeypatch.setattr("taskgroup.pipeline.nursery.Nursery", lambda *words: ("a nursery", *words))
         monkeypatch.setattr("taskgroup.pipeline.job.run_job", self.run)
 
     def connect(self, *words: object) -> str:
@@ -43,11 +44,18 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 def test_processes_of_this_machine_unless_something_is_said(run: Run) -> None:
     Execution().run(object(), Path("base"), Path("out"))  # type: ignore[arg-type]
     assert run.made == []
-    assert run.options["executor"] is None
+    assert run.options["executor"] == ("a nursery", Path("out"), 1, None)
     assert (run.options["workers"], run.options["trial_limit_s"], run.options["storage"]) == (1, None, None)
     assert (run.options["base"], run.options["folder"]) == (Path("base"), Path("out"))
     Execution(workers=3, trial_limit_s=9.0, storage="sqlite:///x").run(object(), Path(), Path())  # type: ignore[arg-type]
     assert (run.options["workers"], run.options["trial_limit_s"], run.options["storage"]) == (3, 9.0, "sqlite:///x")
+    assert run.options["executor"] == ("a nursery", Path(), 3, 9.0)
+
+
+def test_a_fork_server_where_children_cannot_follow_their_parent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taskgroup.pipeline.parents.CAN_FOLLOW", False)
+    Execution(workers=3).run(object(), Path(), Path())  # type: ignore[arg-type]
+    assert run.options["executor"] is None
 
 
 def test_a_ray_cluster_takes_as_many_as_it_has_room_for(run: Run) -> None:

@@ -17,7 +17,7 @@ from taskgroup.core.trial import TrainOptions, TrialSpec
 from taskgroup.pipeline.config import parse_config
 from taskgroup.pipeline.executors import PRELOADED, Ended, LocalExecutor
 from taskgroup.pipeline.folder import Folder
-from taskgroup.pipeline.nursery import Nursery
+from taskgroup.pipeline.nursery import NICENESS, Nursery
 from taskgroup.pipeline.prepared import prepare
 from taskgroup.problems.load import load_problem
 
@@ -86,6 +86,7 @@ def a_killed_worker_costs_its_own_trial_alone(folder: Folder) -> None:
     endless, short, third = trial(1, ENDLESS), trial(2), trial(3)
     nursery.submit(endless)
     (pid,) = workers(nursery, 1)
+    wait_until(lambda: os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.nice(0) + NICENESS))
     nursery.submit(short)
     assert ended(nursery, 1) == {short.key: None}
     assert folder.result(short) is not None

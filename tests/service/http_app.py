@@ -1,7 +1,6 @@
 """An app over a store of its own, and jobs to ask it for."""
 
 import asyncio
-import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import uvicorn
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
@@ -38,7 +36,7 @@ from taskgroup.pipeline.config import Config
 from taskgroup.pipeline.folder import Folder
 from taskgroup.service.app import create_app
 from taskgroup.service.model import JobState
-from taskgroup.service.serve import StoppableServer
+from taskgroup.service.serve import StoppableServer, listen
 from taskgroup.service.settings import Settings
 from taskgroup.service.store import JobStore
 
@@ -203,9 +201,8 @@ def listening(root: Path, **settings: Any) -> Iterator[tuple[str, FastAPI, JobSt
     root.mkdir(parents=True, exist_ok=True)
     store = JobStore(f"sqlite:///{root / 'service.db'}")
     app = create_app(Settings(data_root=root, **settings), store)
-    config = uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=10)
-    server = StoppableServer(config, app.state.context.hub.close)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    server = StoppableServer(app)
+    with listen(Settings(data_root=root, port=0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:

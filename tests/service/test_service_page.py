@@ -62,7 +62,7 @@ def look(page: "Page") -> None:
     assert re.match(rf"Trial {key},", after.text_content() or "")
     assert after.text_content() != before
     page.get_by_role("button", name="Compare two").click()
-    assert page.locator("#plan svg.topology").count() == 2
+    page.locator("#plan svg.topology").nth(1).wait_for()  # drawn once the panel has its width
     assert page.get_by_role("table", name="Gain per task under the search seed").locator("tbody tr").count() == 3
 
 

@@ -88,6 +88,7 @@ def test_landmarks_headings_and_captions(browser: "Browser", planned: str, size:
         for summary in page.locator("details > summary").all():
             summary.click()
         tables = page.locator("table")
+        tables.nth(6).wait_for()  # what is folded is made when it is opened
         assert tables.count() == 7
         assert all(tables.nth(k).locator("caption").text_content() for k in range(tables.count()))
         assert page.get_by_role("log").get_attribute("tabindex") == "0"

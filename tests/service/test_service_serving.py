@@ -19,7 +19,7 @@ from http_app import until
 
 from taskgroup.core.spec import Spec
 from taskgroup.service.client import Client
-from taskgroup.service.serve import _listener
+from taskgroup.service.serve import listen
 from taskgroup.service.settings import Settings
 
 TINY = {
@@ -107,7 +107,7 @@ def test_a_stop_ends_streams_and_puts_the_job_back(tmp_path: Path) -> None:
 
 
 def test_no_part_of_an_answer_waits_for_the_one_before_to_be_confirmed(tmp_path: Path) -> None:
-    listener = _listener(Settings(data_root=tmp_path, port=0))
+    listener = listen(Settings(data_root=tmp_path, port=0))
     with listener, socket.create_connection(listener.getsockname()), listener.accept()[0] as connection:
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 

@@ -7,10 +7,12 @@ from sqlalchemy import Row
 
 from taskgroup.service.model import Event, Job
 
+_FIELDS = frozenset(Job.model_fields)
+
 
 def job_of(row: Row[Any]) -> Job:
     """A line of ``service_jobs``."""
-    fields = {key: value for key, value in row._mapping.items() if key in Job.model_fields}
+    fields = {key: value for key, value in row._asdict().items() if key in _FIELDS}
     return Job(**{**fields, "config": json.loads(row.config)})
 
 
