@@ -13,14 +13,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 from http_app import until
 
 from taskgroup.core.spec import Spec
+from taskgroup.service.app import create_app
 from taskgroup.service.client import Client
-from taskgroup.service.serve import listen
+from taskgroup.service.serve import StoppableServer, listen
 from taskgroup.service.settings import Settings
+from taskgroup.service.store import JobStore
 
 TINY = {
     "name": "tiny",
@@ -110,6 +113,14 @@ def test_no_part_of_an_answer_waits_for_the_one_before_to_be_confirmed(tmp_path:
     listener = listen(Settings(data_root=tmp_path, port=0))
     with listener, socket.create_connection(listener.getsockname()), listener.accept()[0] as connection:
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_clients_close_unused_connections_before_the_server_does(tmp_path: Path) -> None:
+    """The other way round a request that is on its way just then is lost."""
+    store = JobStore(f"sqlite:///{tmp_path / 'service.db'}")
+    server = StoppableServer(create_app(Settings(data_root=tmp_path), store))
+    store.close()
+    assert server.config.timeout_keep_alive > 2 * (httpx.Limits().keepalive_expiry or 0)
 
 
 def test_the_dashboard_shows_and_changes_nothing(tmp_path: Path) -> None:

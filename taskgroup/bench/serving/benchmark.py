@@ -24,7 +24,8 @@ class ServiceBench:
     about = """
 What `taskgroup serve` stands, with real processes: the server, its workers, a PostgreSQL server and a Ray cluster (a
 head and four nodes with one CPU) on this machine. `--workers` of the command plays no part. Where an extra or
-PostgreSQL is missing, the goal says so instead of a figure. `--quick` has smaller jobs and fewer of them.
+PostgreSQL is missing, the goal says so instead of a figure. `--quick` has smaller jobs and fewer of them. Trials have
+as many steps as take a core of this machine so long, which is measured first.
 
 **Faults.** A job with 24 search trials of one to two seconds (`linnerud`, one thread), 4 at once or 1. In its course,
 each once so many trials were told: a worker is stopped (SIGSTOP) for longer than `--trial-limit`, two are killed
