@@ -12,3 +12,12 @@ def _one_thread() -> None:
 
     torch.set_num_threads(1)
     threadpool_limits(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _fork_server() -> None:
+    """A process has one fork server: whichever test starts it, those that come later find what they need loaded."""
+    from taskgroup.pipeline.executors import fork_server
+    from taskgroup.service.scheduler import LOADED
+
+    fork_server(*LOADED)

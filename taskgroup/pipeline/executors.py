@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import dataclass
 from multiprocessing import connection
+from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol
@@ -91,8 +92,7 @@ class LocalExecutor:
     def __init__(self, folder: Path, n_workers: int, limit_s: float | None = None) -> None:
         self.capacity = n_workers
         self._folder, self._limit_s = folder, limit_s
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(PRELOADED))
+        self._context = fork_server(*PRELOADED)
         self._processes: dict[str, BaseProcess] = {}
         self._deadlines: dict[str, float] = {}
 
@@ -143,6 +143,21 @@ class LocalExecutor:
             process.join()
         self._processes.clear()
         self._deadlines.clear()
+
+
+_asked_for: dict[str, None] = {}
+
+
+def fork_server(*names: str) -> ForkServerContext:
+    """To start processes from the fork server, of which a process has one: it loads all that was ever asked for.
+
+    Args:
+        names: Modules to load, if it does not run yet.
+    """
+    _asked_for.update(dict.fromkeys(names))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(_asked_for))
+    return context
 
 
 def preload() -> None:

@@ -3,7 +3,6 @@
 import atexit
 import contextlib
 import logging
-import multiprocessing
 import os
 import secrets
 import signal
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from taskgroup.pipeline.executors import PRELOADED
+from taskgroup.pipeline.executors import PRELOADED, fork_server
 from taskgroup.service.model import JobState
 from taskgroup.service.orders import LOST, ExecutorName, Order, Said, Word
 from taskgroup.service.store import JobStore, LeaseLostError, NoSuchJobError
@@ -29,7 +28,9 @@ GRACE_S = 30.0
 """So long a runner may take to put its job back."""
 
 SLOW = ("alembic.context", "matplotlib.figure", "mpl_toolkits.mplot3d", "sklearn.cluster", "sqlalchemy.orm")
-"""What a job imports in its course, loaded once for all jobs."""
+"""What a job imports in its course."""
+LOADED = ("taskgroup.service.runner", *PRELOADED, *SLOW)
+"""Loaded once for all jobs."""
 
 _log = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ class Scheduler:
             trial_limit_s=trial_limit_s,
             lease_s=lease_s,
         )
-        self._context = multiprocessing.get_context("forkserver")
+        self._context = fork_server(*LOADED)
         self._children: list[_Child] = []
         self._word: Word | None = None
         self._stop_by = 0.0
@@ -138,7 +139,6 @@ class Scheduler:
 
     def start(self) -> None:
         """Begin."""
-        self._context.set_forkserver_preload(["taskgroup.service.runner", *PRELOADED, *SLOW])
         atexit.register(self._hang_up)
         threading.Thread(target=self._warm_up, name="fork server", daemon=True).start()
         self._thread.start()

@@ -15,7 +15,7 @@ from taskgroup.core.spec import Architecture
 from taskgroup.core.topology import Topology
 from taskgroup.core.trial import TrainOptions, TrialSpec
 from taskgroup.pipeline.config import parse_config
-from taskgroup.pipeline.executors import PRELOADED, Ended, LocalExecutor
+from taskgroup.pipeline.executors import Ended, LocalExecutor
 from taskgroup.pipeline.folder import Folder
 from taskgroup.pipeline.nursery import NICENESS, Nursery
 from taskgroup.pipeline.prepared import prepare
@@ -170,9 +170,7 @@ def _in_process(scenario: Callable[[Folder], None], folder: Folder) -> None:
 
 def started(scenario: Callable[..., None], *arguments: object) -> int:
     """Exit code of a process with one thread and everything loaded, as a nursery's maker should be."""
-    context = get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOADED))
-    process = context.Process(target=_in_process, args=(scenario, *arguments))
+    process = get_context("forkserver").Process(target=_in_process, args=(scenario, *arguments))
     process.start()
     process.join(120)
     assert process.exitcode is not None
