@@ -186,25 +186,40 @@ def idle_workers() -> list[int]:
     return [pid for pid in named("ray::IDLE") if pid in descendants(os.getpid())]
 
 
+def hangs(executor: RayExecutor, spec: TrialSpec) -> bool:
+    """Whether a trial was handed to a stopped worker and then in again; else another worker had it, and it is over."""
+    executor.submit(spec)
+    handed = executor._under_way[spec.key].handed
+    end = time.monotonic() + PATIENCE_S
+    while executor.wait(0.1) == []:
+        assert time.monotonic() < end, "waited too long"
+        if executor._under_way[spec.key].handed > handed:
+            return True
+    return False
+
+
 def test_a_worker_that_hangs_before_its_first_word_is_given_up(
     make: Callable[..., RayExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Idle workers are stopped, and the cluster hands one of them a trial."""
-    executor, short = make(limit_s=1.0), trial(14)
-    executor.submit(trial(15))
-    ended(executor)
-    wait_until(lambda: bool(idle_workers()), PATIENCE_S, "an idle worker")
-    idle = idle_workers()
-    for pid in idle:
-        os.kill(pid, signal.SIGSTOP)
+    """Idle workers are stopped, and the cluster hands one of them a trial, unless it has started others meanwhile."""
+    executor = make(limit_s=1.0)
+    stopped: set[int] = set()
+    monkeypatch.setattr(ray_executor, "PATIENCE_S", 8.0)
     try:
-        monkeypatch.setattr(ray_executor, "PATIENCE_S", 8.0)
-        executor.submit(short)
-        handed = executor._under_way[short.key].handed
-        wait_until(lambda: executor.wait(0.1) != [] or executor._under_way[short.key].handed > handed, PATIENCE_S)
-        monkeypatch.undo()
+        for seed in range(15, 25):
+            executor.submit(trial(seed))
+            ended(executor)
+            wait_until(lambda: bool(set(idle_workers()) - stopped), PATIENCE_S, "an idle worker")
+            for pid in idle_workers():
+                os.kill(pid, signal.SIGSTOP)
+                stopped.add(pid)
+            if hangs(executor, short := trial(100 + seed)):
+                break
+        else:
+            pytest.fail("no stopped worker was ever handed a trial")
     finally:
-        for pid in filter(is_alive, idle):
+        monkeypatch.undo()
+        for pid in filter(is_alive, stopped):
             os.kill(pid, signal.SIGCONT)
     assert ended(executor) == {short.key: Ended(short.key)}
 
