@@ -1,12 +1,16 @@
 """Real processes: start `taskgroup`, watch its folder, kill it, start it again."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+
+from taskgroup import cli
 
 TASKGROUP = str(Path(sys.executable).parent / "taskgroup")
 
@@ -14,7 +18,7 @@ SMALL = """
 name: small
 problem: {source: bundled, name: digits, tasks: [parity, loops, ink_mass, slant]}
 trunk: {name: mlp, width: 16, depth: 2}
-train: {steps: 150, batch_size: 32, lr: 0.01}
+train: {steps: 100, batch_size: 32, lr: 0.01}
 measure: {seeds: 1, every: 15, steps: 60}
 search: {trials: 10, adapters: {sizes: [0, 4]}}
 confirm: {seeds: 2, finalists: 1, steps: 60}
@@ -44,11 +48,29 @@ def finish(config: Path, out: Path, workers: int) -> str:
 
 
 def command(*words: str | Path, cwd: Path, code: int = 0) -> str:
-    done = subprocess.run(
-        [TASKGROUP, *map(str, words)], cwd=cwd, capture_output=True, text=True, check=False, timeout=240
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    """What a command prints: `run` in a process of its own, the others in this one, which has torch loaded."""
+    if words[0] == "run":
+        arguments = [TASKGROUP, *map(str, words)]
+        done = subprocess.run(arguments, cwd=cwd, capture_output=True, text=True, check=False, timeout=240)
+        found, printed = done.returncode, done.stdout + done.stderr
+    else:
+        with chdir(cwd), redirect_stdout(io.StringIO()) as out, redirect_stderr(out):
+            found = _here(*map(str, words))
+        printed = out.getvalue()
+    assert found == code, printed
+    return printed
+
+
+def _here(*words: str) -> int:
+    """Exit code of a command in this process."""
+    before, sys.argv = sys.argv, ["taskgroup", *words]
+    try:
+        cli.main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    finally:
+        sys.argv = before
+    return 0
 
 
 def wait_until(true: Callable[[], bool], process: subprocess.Popen[str], timeout_s: float = 120) -> None:

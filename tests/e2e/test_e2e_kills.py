@@ -7,7 +7,10 @@ from pathlib import Path
 from real_jobs import finish, kill_all, searched, start, wait_until, workers_of, write_config
 
 from taskgroup.exporters import load_spec
+from taskgroup.pipeline.config import load_config
 from taskgroup.pipeline.folder import Folder
+from taskgroup.pipeline.job import run_job
+from taskgroup.pipeline.progress import Silent
 
 
 def test_a_killed_worker_and_a_killed_job_lose_at_most_the_trials_in_hand(tmp_path: Path) -> None:
@@ -37,7 +40,7 @@ def test_a_killed_worker_and_a_killed_job_lose_at_most_the_trials_in_hand(tmp_pa
 def test_with_one_worker_a_killed_job_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
     config = write_config(tmp_path)
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    finish(config, undisturbed, workers=1)
+    run_job(load_config(config), undisturbed, workers=1, progress=Silent(), base=tmp_path, inline=True, report=False)
     process = start(config, killed, workers=1)
     wait_until(lambda: len(searched(killed)) >= 4, process)
     kill_all(process)
