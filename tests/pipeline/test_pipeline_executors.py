@@ -7,31 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bundled_jobs import ENDLESS, bundled_trial, folder
 from tiny_jobs import make_folder, trial
 
-from taskgroup.core.spec import Architecture
-from taskgroup.core.topology import Topology
-from taskgroup.core.trial import TrainOptions, TrialSpec
-from taskgroup.pipeline.config import parse_config
 from taskgroup.pipeline.executors import Ended, InlineExecutor, LocalExecutor
 from taskgroup.pipeline.folder import Folder
-from taskgroup.pipeline.prepared import prepare
-from taskgroup.problems.load import load_problem
 
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Folder:
-    """A bundled problem, which workers can load."""
-    config = parse_config(
-        {"name": "x", "problem": {"source": "bundled", "name": "linnerud"}, "trunk": {"name": "mlp", "width": 4}},
-        "x",
-        Path(),
-    )
-    assert config.problem is not None
-    found = Folder(tmp_path / "job")
-    with found.held():
-        prepare(load_problem(config.problem, config.trunk, Path()), found, {})
-    return found
+__all__ = ["folder"]
 
 
 @pytest.fixture
@@ -39,18 +21,6 @@ def executor(folder: Folder) -> Iterator[LocalExecutor]:
     made = LocalExecutor(folder.path, 2)
     yield made
     made.close()
-
-
-def job(seed: int, steps: int) -> TrialSpec:
-    topology = Topology.shared(("weight", "waist", "pulse"), ("block1", "block2", "block3"))
-    return TrialSpec(
-        job="x",
-        data="d",
-        step="search",
-        architecture=Architecture(topology=topology),
-        seed=seed,
-        train=TrainOptions(steps=steps),
-    )
 
 
 def wait_for(executor: LocalExecutor, n: int) -> dict[str, Ended]:
@@ -61,7 +31,7 @@ def wait_for(executor: LocalExecutor, n: int) -> dict[str, Ended]:
 
 
 def test_a_killed_worker_costs_its_own_trial_alone(folder: Folder, executor: LocalExecutor) -> None:
-    endless, short = job(1, 10_000_000), job(2, 3)
+    endless, short = bundled_trial(1, ENDLESS), bundled_trial(2)
     executor.submit(endless)
     executor.submit(short)
     assert wait_for(executor, 1) == {short.key: Ended(short.key)}
@@ -77,7 +47,7 @@ def test_a_killed_worker_costs_its_own_trial_alone(folder: Folder, executor: Loc
 
 
 def test_closing_ends_what_is_under_way(folder: Folder, executor: LocalExecutor) -> None:
-    executor.submit(job(3, 10_000_000))
+    executor.submit(bundled_trial(3, ENDLESS))
     (process,) = executor._processes.values()
     began = time.monotonic()
     executor.close()

@@ -10,44 +10,13 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from bundled_jobs import ENDLESS, bundled_trial, folder
 
-from taskgroup.core.spec import Architecture
-from taskgroup.core.topology import Topology
-from taskgroup.core.trial import TrainOptions, TrialSpec
-from taskgroup.pipeline.config import parse_config
 from taskgroup.pipeline.executors import Ended, LocalExecutor
 from taskgroup.pipeline.folder import Folder
 from taskgroup.pipeline.nursery import NICENESS, Nursery
-from taskgroup.pipeline.prepared import prepare
-from taskgroup.problems.load import load_problem
 
-ENDLESS = 10_000_000
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Folder:
-    config = parse_config(
-        {"name": "x", "problem": {"source": "bundled", "name": "linnerud"}, "trunk": {"name": "mlp", "width": 4}},
-        "x",
-        Path(),
-    )
-    assert config.problem is not None
-    found = Folder(tmp_path / "job")
-    with found.held():
-        prepare(load_problem(config.problem, config.trunk, Path()), found, {})
-    return found
-
-
-def trial(seed: int, steps: int = 3) -> TrialSpec:
-    topology = Topology.shared(("weight", "waist", "pulse"), ("block1", "block2", "block3"))
-    return TrialSpec(
-        job="x",
-        data="d",
-        step="search",
-        architecture=Architecture(topology=topology),
-        seed=seed,
-        train=TrainOptions(steps=steps),
-    )
+__all__ = ["folder"]
 
 
 def children(pid: int) -> list[int]:
@@ -83,7 +52,7 @@ def ended(nursery: Nursery, n: int) -> dict[str, str | None]:
 
 def a_killed_worker_costs_its_own_trial_alone(folder: Folder) -> None:
     nursery = Nursery(folder.path, 2)
-    endless, short, third = trial(1, ENDLESS), trial(2), trial(3)
+    endless, short, third = bundled_trial(1, ENDLESS), bundled_trial(2), bundled_trial(3)
     nursery.submit(endless)
     (pid,) = workers(nursery, 1)
     wait_until(lambda: os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.nice(0) + NICENESS))
@@ -101,7 +70,7 @@ def a_killed_worker_costs_its_own_trial_alone(folder: Folder) -> None:
 
 def a_stopped_worker_is_killed_when_its_time_is_up(folder: Folder) -> None:
     nursery = Nursery(folder.path, 2, limit_s=3.0)
-    stuck, busy = trial(1, ENDLESS), trial(2, ENDLESS)
+    stuck, busy = bundled_trial(1, ENDLESS), bundled_trial(2, ENDLESS)
     nursery.submit(stuck)
     (pid,) = workers(nursery, 1)
     os.kill(pid, signal.SIGSTOP)
@@ -114,7 +83,7 @@ def a_stopped_worker_is_killed_when_its_time_is_up(folder: Folder) -> None:
 def a_worker_that_cannot_work_says_so(folder: Folder) -> None:
     (folder.data / "problem.json").unlink()
     nursery = Nursery(folder.path, 1)
-    spec = trial(1)
+    spec = bundled_trial(1)
     nursery.submit(spec)
     assert ended(nursery, 1) == {spec.key: None}
     left = (folder.trials / f"{spec.key}.json").read_text()
@@ -126,7 +95,7 @@ def a_worker_that_cannot_work_says_so(folder: Folder) -> None:
 def closing_ends_all(folder: Folder) -> None:
     nursery = Nursery(folder.path, 2)
     for k in (1, 2):
-        nursery.submit(trial(k, ENDLESS))
+        nursery.submit(bundled_trial(k, ENDLESS))
     pids, forked = workers(nursery, 2), nursery._pid
     os.kill(pids[0], signal.SIGSTOP)
     os.kill(forked, signal.SIGSTOP)
@@ -137,23 +106,23 @@ def closing_ends_all(folder: Folder) -> None:
 
 def nobody_outlives_a_killed_nursery(folder: Folder) -> None:
     nursery = Nursery(folder.path, 2)
-    nursery.submit(trial(1, ENDLESS))
-    nursery.submit(trial(2, ENDLESS))
+    nursery.submit(bundled_trial(1, ENDLESS))
+    nursery.submit(bundled_trial(2, ENDLESS))
     pids = workers(nursery, 2)
     os.kill(pids[0], signal.SIGSTOP)
     os.kill(nursery._pid, signal.SIGKILL)
     with pytest.raises(EOFError):
         nursery.wait(60)
     with pytest.raises(OSError):
-        nursery.submit(trial(3))
+        nursery.submit(bundled_trial(3))
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
     nursery.close()
 
 
 def make_and_work(folder: Folder, pids: Path) -> None:
     nursery = Nursery(folder.path, 2)
-    nursery.submit(trial(1, ENDLESS))
-    nursery.submit(trial(2, ENDLESS))
+    nursery.submit(bundled_trial(1, ENDLESS))
+    nursery.submit(bundled_trial(2, ENDLESS))
     found = workers(nursery, 2)
     os.kill(found[0], signal.SIGSTOP)
     pids.write_text(" ".join(str(pid) for pid in [nursery._pid, *found]))
@@ -205,7 +174,7 @@ def test_nobody_outlives_the_maker(folder: Folder, tmp_path: Path) -> None:
 
 def test_a_local_worker_too_is_killed_when_its_time_is_up(folder: Folder) -> None:
     executor = LocalExecutor(folder.path, 2, limit_s=4.0)
-    stuck, short = trial(1, ENDLESS), trial(2)
+    stuck, short = bundled_trial(1, ENDLESS), bundled_trial(2)
     executor.submit(stuck)
     assert executor.wait(0.05) == []
     pid = executor._processes[stuck.key].pid
