@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from taskgroup.core import strict_yaml
 from taskgroup.core.spec import Spec
 from taskgroup.errors import InputError
 from taskgroup.exporters.exporter import Exporter
@@ -63,7 +64,9 @@ def _parse(text: str, path: Path) -> Any:
         except json.JSONDecodeError as error:
             raise InputError(f"{path}, line {error.lineno}: not valid JSON: {error.msg}") from error
     try:
-        return yaml.safe_load(text)
+        return strict_yaml.read(text)
+    except strict_yaml.TwiceError as error:
+        raise InputError(f"{path}, line {error.line}: {error}") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f", line {mark.line + 1}" if mark else ""

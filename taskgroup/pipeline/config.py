@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import yaml
 from pydantic import Field, ValidationError
 
+from taskgroup.core import strict_yaml
 from taskgroup.core.spec import digest
 from taskgroup.core.task import Sparse
 from taskgroup.core.trial import TrainOptions
@@ -107,13 +108,15 @@ def read_yaml(path: Path) -> Any:
         InputError: Naming the file, and the line where it stops being YAML.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return strict_yaml.read(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise InputError(f"{path}: should be a file, found a folder") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: should be UTF-8 text, found byte {error.object[error.start]:#x}") from None
+    except strict_yaml.TwiceError as error:
+        raise InputError(f"{path}, line {error.line}: {error}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from taskgroup.core.record import Proposals, TrialRow
 from taskgroup.core.spec import Spec, Verdict
+from taskgroup.core.strict_yaml import FAST
 from taskgroup.exporters import load_spec
 from taskgroup.pipeline.folder import Folder
 from taskgroup.service.model import Job
 from taskgroup.service.refusal import RefusedError
 from taskgroup.service.security.paths import contained
 from taskgroup.service.views import AffinityView, Dendrogram, ProposalsView
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Artefacts:
@@ -118,7 +117,7 @@ def standing(job: Job) -> str:
 def _verdict(path: Path, version: tuple[int, int]) -> Verdict | None:
     """Without the checks of a whole spec, of which a list of jobs would read many."""
     del version
-    data = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+    data = yaml.load(path.read_text(encoding="utf-8"), Loader=FAST)
     evidence = data.get("evidence")
     return None if evidence is None else Verdict.model_validate(evidence["verdict"])
 

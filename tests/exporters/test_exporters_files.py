@@ -84,6 +84,7 @@ def test_a_folder_is_no_spec(tmp_path: Path) -> None:
             "a: !!python/object/apply:os.system [ls]\n",
             r"s\.yaml, line 1: not valid YAML: could not determine",
         ),
+        ("s.yaml", "a: 1\nb: 2\na: 3\n", r"s\.yaml, line 3: key `a` should stand once in its section"),
         ("s.json", '{\n"schema": 1,\n}', r"s\.json, line 3: not valid JSON: "),
         ("s.yaml", "", r"s\.yaml: a spec should be a mapping, found nothing"),
         ("s.yaml", "schema: taskgroup/spec/2\n", r"`schema` should be `taskgroup/spec/1`.* found `taskgroup/spec/2`"),

@@ -224,6 +224,13 @@ def test_what_is_no_yaml_is_named_with_its_line(tmp_path: Path, text: str, line:
     assert len(caught.value.problems) == 1
 
 
+def test_a_key_that_stands_twice_in_a_config_is_named_with_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path, "search:\n  trials: 8\n  trials: 80\n")
+    with pytest.raises(InputError) as caught:
+        read_yaml(path)
+    assert str(caught.value) == f"{path}, line 3: key `trials` should stand once in its section"
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_yaml(tmp_path / "nothing.yaml")
