@@ -52,7 +52,7 @@ def run(
     execution = Execution(executor, workers, address, gpus, trial_limit, storage)
     settings = load_config(config, overrides or [])
     folder = out or Path("results") / settings.name
-    record = finished_record(Folder(folder), settings) or execution.run(settings, config.parent, folder)
+    record = finished_record(Folder(folder), settings, config.parent) or execution.run(settings, config.parent, folder)
     typer.echo(summary(record.name, record.spec, folder))
 
 

@@ -18,6 +18,7 @@ from taskgroup.pipeline.job import load_checked, python_source
 from taskgroup.pipeline.prepared import check_same, load_prepared, prepare
 from taskgroup.pipeline.progress import Progress
 from taskgroup.pipeline.sights import measure_missing
+from taskgroup.pipeline.sources import check_files, file_hashes
 from taskgroup.pipeline.wanted import Wanted, wanted_measures
 from taskgroup.problems.problem import Problem
 
@@ -66,6 +67,7 @@ def run_measures(
         with desk.folder.held():
             desk.folder.claim(config.to_dict())
             prepare(loaded, desk.folder, python_source(config, base))
+            desk.folder.note(files=file_hashes(config, base))
             if "state" not in desk.folder.state():
                 desk.folder.note(name=config.name, state="measured", config=config.fingerprint)
             desk.read_files(wanted)  # before the trainings: what is wrong with a file is told at once
@@ -106,6 +108,7 @@ def _finished(desk: Desk, wanted: Sequence[Wanted], problem: Problem | None) -> 
     if "data" not in desk.folder.state():
         return False
     desk.folder.claim(desk.config.to_dict())
+    check_files(desk.config, desk.base, desk.folder)
     if problem is not None:
         check_same(problem, desk.folder)  # the config says nothing of it
     return not desk.missing(wanted)

@@ -36,6 +36,7 @@ from taskgroup.pipeline.prepared import Prepared, check_same, load_prepared, pre
 from taskgroup.pipeline.progress import Progress
 from taskgroup.pipeline.searching import search
 from taskgroup.pipeline.sections import SearchConfig
+from taskgroup.pipeline.sources import file_hashes
 from taskgroup.pipeline.steps import make_proposals, measure
 from taskgroup.problems.config import PythonConfig
 from taskgroup.problems.faults import too_few_tasks
@@ -90,7 +91,7 @@ def run_job(
         if executor is not None:
             stack.callback(executor.close)
         folder = Folder(out)
-        finished = finished_record(folder, config)
+        finished = finished_record(folder, config, base)
         if finished is not None:
             if problem is not None:
                 check_same(problem, folder)  # the config says nothing of it
@@ -118,7 +119,7 @@ def _prepare(problem: Problem, config: Config, folder: Folder, base: Path, progr
     """Write problem and config into the held folder."""
     folder.claim(config.to_dict())
     prepare(problem, folder, python_source(config, base))
-    folder.note(name=config.name, state="running", config=config.fingerprint)
+    folder.note(name=config.name, state="running", config=config.fingerprint, files=file_hashes(config, base))
     for note in problem.preprocessing.get("notes", ()):
         progress.say(str(note))
     return load_prepared(folder, problem.trunk)

@@ -50,6 +50,11 @@ def test_a_table_with_missing_labels(tmp_path: Path) -> None:
     changed = command("run", "clinic.yaml", "--set", "search.trials=6", *quick()[:2], cwd=tmp_path, code=2)
     assert "holds a job with another config" in changed
     assert "search.trials: was 5, now 6" in changed
+    frame.head(200).to_csv(tmp_path / "clinic.csv", index=False)
+    told = command("run", "clinic.yaml", *quick(), cwd=tmp_path, code=2)
+    assert "holds what was found on other data: clinic.csv changed since" in told
+    (tmp_path / "clinic.csv").unlink()
+    assert command("run", "clinic.yaml", *quick(), cwd=tmp_path) == again  # a plan needs its table no more
 
 
 def test_tasks_with_rows_of_their_own(tmp_path: Path) -> None:
