@@ -75,7 +75,7 @@ def _root(version: bool = typer.Option(False, "--version", callback=_version, is
 def main() -> None:
     """Run the command line; faults of the user's become sentences and exit code 2."""
     try:
-        app()
+        app(prog_name="taskgroup")
     except InputError as error:
         _fail(error.problems, 2)
     except ConflictError as error:
