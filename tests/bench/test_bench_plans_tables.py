@@ -104,6 +104,19 @@ def test_as_good_as_the_better_baseline() -> None:
     assert found["in words"] == "as good as all-separate"
 
 
+def test_advantages_over_the_better_baseline_are_shown_split_by_split() -> None:
+    won = [row | {"seed": seed} for seed, rows in ((1, (0.3, 0.1)), (0, (0.0, 0.1))) for row in pair(*rows)]
+    (found,) = tables(won)["The plan against both baselines"]
+    assert found["best baseline"] == SHARED
+    assert found["over it, split by split"] == "-10.0, +20.0 %"
+
+
+def pair(plan: float, shared: float) -> list[Row]:
+    return [
+        made_row(arm, [mean - 0.01, mean + 0.01]) for arm, mean in ((PLAN, plan), (SHARED, shared), (SEPARATE, 0.0))
+    ]
+
+
 def test_what_a_part_is_worth() -> None:
     (part,) = tables(made())["What each part is worth"]
     assert part["part"] == "surrogate"

@@ -43,7 +43,8 @@ What `taskgroup` plans, against what one would do otherwise **with the same comp
   training is done once for all arms that ask for it, and each is charged for it; so are its `seconds`.
 - Then each arm's choice is trained under fresh seeds, the same seeds and batches for all, and scored on the test split
   once. Gain is the mean over tasks of `1 - error / error of all-separate`, all-separate with its learning rate tuned;
-  intervals (90 %) are over these seeds, for these tasks and this split.
+  intervals (90 %) are over these seeds, for these tasks and these splits of the rows; others may say something else,
+  as the advantages split by split show.
 - All arms of a set share trunk, steps, batch size and base learning rate, which follow from the kind of its rows.
 - What each part is worth is measured on the five sets that are cheapest to train.
 - "Pooled" puts the seeds of a set together: each seed is another split of the rows where the set has several.

@@ -59,9 +59,17 @@ def _verdict(rows: Sequence[Row], name: str) -> Row:
         "advantage over all-shared": against[SHARED].percent(),
         "best baseline": better,
         "in words": _word(against, better),
+        "over it, split by split": _each_split(ours, _of(rows, name, better)),
         "parameters": f"{mean(r['params_ratio'] for r in ours):.2f}",
         "MACs": f"{mean(r['macs_ratio'] for r in ours):.2f}",
     }
+
+
+def _each_split(ours: Sequence[Row], others: Sequence[Row]) -> str:
+    """Mean advantages: they show what the intervals leave out, that other rows might say something else."""
+    theirs = {row["seed"]: [row] for row in others}
+    both = sorted((row for row in ours if row["seed"] in theirs), key=lambda row: row["seed"])
+    return ", ".join(f"{100 * advantage([row], theirs[row['seed']]).mean:+.1f}" for row in both) + " %"
 
 
 def _goals(rows: Sequence[Row], verdicts: Sequence[Row]) -> list[Row]:
