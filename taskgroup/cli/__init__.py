@@ -11,10 +11,11 @@ from typing import ParamSpec
 import typer
 
 from taskgroup import __version__
-from taskgroup.cli import commands, serving
+from taskgroup.cli import clients, commands
 from taskgroup.cli.cost import cost
 from taskgroup.cli.grouping import group
 from taskgroup.cli.measuring import measure
+from taskgroup.cli.serving import serve
 from taskgroup.errors import ConflictError, InputError, TaskgroupError
 
 app = typer.Typer(
@@ -53,10 +54,13 @@ for command in (
     commands.init,
     commands.schema,
     commands.bench,
-    serving.serve,
-    serving.submit,
-    serving.jobs,
-    serving.cancel,
+    serve,
+    clients.submit,
+    clients.jobs,
+    clients.pause,
+    clients.resume,
+    clients.cancel,
+    clients.delete,
 ):
     app.command()(_interruptible(command))
 

@@ -1,35 +1,16 @@
-"""The server and its clients: ``serve``, ``submit``, ``jobs``, ``cancel``."""
+"""The server: ``serve``."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from taskgroup.cli.executing import Execution, ExecutorName
+from taskgroup.cli.extras import service_extra
 from taskgroup.errors import InputError
 
 if TYPE_CHECKING:
-    from taskgroup.service.client import Client
     from taskgroup.service.settings import Settings
-    from taskgroup.service.views import JobView
-
-URL = "http://127.0.0.1:8765"
-
-Url = Annotated[str, typer.Option(help="Address of the server.")]
-TokenFile = Annotated[Optional[Path], typer.Option(help="File whose first line is the token.")]  # noqa: UP045
-
-
-@contextmanager
-def _extra(command: str) -> Iterator[None]:
-    """Say which extra brings what is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("fastapi", "httpx", "prometheus_client", "uvicorn"):
-            raise
-        raise InputError(f'{command}: needs {error.name}; run: pip install "taskgroup-mtl[service]"') from None
 
 
 def serve(
@@ -74,12 +55,15 @@ def serve(
             "--dashboard: shows the studies of one database; name it with --storage, e.g. sqlite:///studies.db "
             "(without it every job has a file of its own)"
         )
-    with _extra("serve"):
+    with service_extra("serve"):
+        from taskgroup.pipeline.ray_cluster import check_ray
         from taskgroup.service.dashboard import Dashboard
         from taskgroup.service.scheduler import Scheduler
         from taskgroup.service.serve import database_url
         from taskgroup.service.serve import serve as run
         from taskgroup.service.store import JobStore
+    if execution.executor is ExecutorName.RAY:
+        check_ray()
     store = JobStore(database_url(data_root, storage))
     scheduler = Scheduler(
         store,
@@ -107,9 +91,11 @@ def _settings(
 ) -> "Settings":
     from pydantic import SecretStr
 
-    from taskgroup.service.settings import MIB, Settings, check_address, read_tokens
+    from taskgroup.service.settings import MIB, Settings, check_address, others_may_read, read_tokens
 
     token, read_token = (None, None) if token_file is None else read_tokens(token_file)
+    if token_file is not None and others_may_read(token_file):
+        typer.echo(f"taskgroup: --token-file {token_file}: every user of this machine may read it; chmod 600", err=True)
     settings = Settings(
         data_root=data_root,
         host=host,
@@ -122,65 +108,7 @@ def _settings(
         storage=None if storage is None else SecretStr(storage),
     )
     check_address(settings)
+    if data_root.exists() and not data_root.is_dir():
+        raise InputError(f"--data-root {data_root}: should be a folder, found a file")
     data_root.mkdir(parents=True, exist_ok=True)
     return settings
-
-
-def submit(
-    config: Annotated[Path, typer.Argument(help="YAML file; tables beside it are uploaded.")],
-    url: Url = URL,
-    token_file: TokenFile = None,
-    priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher is run first.")] = 0,
-    wait: Annotated[bool, typer.Option("--wait", help="Show the job's log until it is over.")] = False,
-) -> None:
-    """Hand a job to a server."""
-    with _client("submit", url, token_file) as client:
-        job = client.submit(config, priority=priority)
-        typer.echo(f"{job.name} is {job.state}: {url.rstrip('/')}/api/jobs/{job.name}")
-        if wait:
-            for event in client.events(job.name):
-                if event.kind != "progress":
-                    typer.echo(event.text)
-            _tell_end(client.wait(job.name))
-
-
-def _tell_end(job: "JobView") -> None:
-    typer.echo(job.verdict.text if job.verdict else f"{job.name} is {job.state}: {job.message}")
-    if job.state != "done":
-        raise typer.Exit(1)
-
-
-def jobs(
-    url: Url = URL,
-    token_file: TokenFile = None,
-    search: Annotated[str, typer.Option(help="Only those whose name contains this.")] = "",
-) -> None:
-    """List a server's jobs, newest first."""
-    with _client("jobs", url, token_file) as client:
-        found = client.jobs(search=search, limit=200)
-    for job in found:
-        best = "" if job.best_gain is None else f"{100 * job.best_gain:+.1f} %"
-        step = f"{job.step} {job.done}/{job.total}" if job.step and not job.state.is_terminal else ""
-        typer.echo(f"{job.name:<30} {job.state:<10} {step:<18} {best:<10} {job.message}".rstrip())
-    if not found:
-        typer.echo("no jobs")
-
-
-def cancel(
-    name: Annotated[str, typer.Argument(help="Name of the job.")], url: Url = URL, token_file: TokenFile = None
-) -> None:
-    """End a job on a server; its files stay."""
-    with _client("cancel", url, token_file) as client:
-        job = client.cancel(name)
-    typer.echo(f"{job.name} is {job.state}" + (", to be cancelled" if not job.state.is_terminal else ""))
-
-
-@contextmanager
-def _client(command: str, url: str, token_file: Path | None) -> Iterator["Client"]:
-    with _extra(command):
-        from taskgroup.service.client import Client
-    from taskgroup.service.settings import read_tokens
-
-    token = None if token_file is None else read_tokens(token_file)[0].get_secret_value()
-    with Client(url, token) as client:
-        yield client

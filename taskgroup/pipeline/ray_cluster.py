@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import importlib.util
 import math
 import os
 import re
@@ -109,10 +110,18 @@ def ray_module() -> Any:
     Raises:
         InputError: It is not installed.
     """
-    try:
-        return importlib.import_module("ray")
-    except ImportError:
-        raise InputError("executor: ray needs the extra `ray`: pip install 'taskgroup-mtl[ray]'") from None
+    check_ray()
+    return importlib.import_module("ray")
+
+
+def check_ray() -> None:
+    """See that there is Ray, without loading it.
+
+    Raises:
+        InputError: It is not installed.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise InputError("executor: ray needs the extra `ray`: pip install 'taskgroup-mtl[ray]'")
 
 
 def _connect(ray: Any, address: str) -> None:

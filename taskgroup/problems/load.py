@@ -116,6 +116,11 @@ def _label_records(labels: tuple[Encoded, ...], problem: Problem) -> dict[str, A
     return {e.task.name: {**e.record, **scales.get(e.task.name, {})} for e in labels}
 
 
+def lacks_trunk() -> str:
+    """That there is no trunk, and what would be one, in words that follow its place."""
+    return f"is missing; name one of {', '.join(TRUNKS.names)}, e.g. trunk: {{name: mlp, width: 64, depth: 3}}"
+
+
 def trunk_method(trunk: Mapping[str, Any] | None) -> Any:
     """The method that a ``trunk`` section names, with its options checked.
 
@@ -123,9 +128,7 @@ def trunk_method(trunk: Mapping[str, Any] | None) -> Any:
         InputError: No name, one that is not in the table, or options that are not the method's.
     """
     if trunk is None or "name" not in trunk:
-        what = "is missing" if trunk is None else "`name` is missing"
-        names = ", ".join(TRUNKS.names)
-        raise InputError(f"trunk: {what}; name one of {names}, e.g. trunk: {{name: mlp, width: 64, depth: 3}}")
+        raise InputError(f"trunk: {'' if trunk is None else '`name` '}{lacks_trunk()}")
     name = str(trunk["name"])
     method = TRUNKS[name]
     try:

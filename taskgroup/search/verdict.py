@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from taskgroup.core.gain import Interval
 from taskgroup.core.record import SEPARATE, SHARED
 from taskgroup.core.spec import ArmEvidence, Verdict
-from taskgroup.core.text import plural
+from taskgroup.core.text import plural, sentence_case
 from taskgroup.search.limits import Limits
 from taskgroup.search.statistics import seeds_to_settle
 
@@ -218,7 +218,8 @@ def _near_shared(case: Case) -> Verdict:
     """What was chosen is not distinguishable from all-shared, which could be had."""
     more = case.n_more
     if more is not None and not case.against_separate.above_zero:
-        what = f"{case.chosen.name} was chosen on validation; the test split does not tell it from all-shared"
+        chosen = sentence_case(case.chosen.name)
+        what = f"{chosen} was chosen on validation; the test split does not tell it from all-shared"
         return case.say("not_enough", f"{what}: {case.figures}. {_again(case, more)}", more)
     better = "better than all-separate; " if case.against_separate.above_zero else ""
     more_words = f"; {plural(more, 'more seed')} might tell the two apart" if more is not None else ""
@@ -233,7 +234,7 @@ def _separate(case: Case) -> Verdict:
     if shared.above_zero:
         keeps = "and keeps the constraints and limits " if SHARED in case.lacking else ""
         worse = "distinguishably or much worse on validation"
-        rest = f"separate everything; whatever is cheaper {keeps}was {worse}. G{gain[1:]}"
+        rest = f"separate everything; whatever is cheaper {keeps}was {worse}. {sentence_case(gain)}"
         return case.say("separate_everything", rest)
     if SHARED in case.lacking:
         rest = f"all-separate; all-shared is not distinguishably worse, but {case.lacking[SHARED]}; {gain}"
@@ -256,7 +257,7 @@ def _shared(case: Case) -> Verdict:
         rivals = f"neither all-separate nor any of {case.finalists} was distinguishably better"
     else:
         rivals = "all-separate was not distinguishably better"
-    return case.say("share_everything", f"share everything; nothing is cheaper, and {rivals}. G{gain[1:]}")
+    return case.say("share_everything", f"share everything; nothing is cheaper, and {rivals}. {sentence_case(gain)}")
 
 
 def _undecided(case: Case, lead: Lead, more: int, gain: str) -> Verdict:
@@ -270,7 +271,5 @@ def _undecided(case: Case, lead: Lead, more: int, gain: str) -> Verdict:
 
 
 def _again(case: Case, more: int) -> str:
-    return (
-        "More seeds are a new job that trains everything again: taskgroup run CONFIG --set name=NEW "
-        f"--set confirm.seeds={case.n_seeds + more}"
-    )
+    seeds = f"confirm.seeds: {case.n_seeds + more}"
+    return f"More seeds are a new job, which trains everything again: another `name`, `{seeds}`"

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from numpy.typing import NDArray
 
+from taskgroup.core.gain import Interval
 from taskgroup.core.record import Proposals, TrialRow
 from taskgroup.core.spec import Spec, Verdict
 from taskgroup.core.strict_yaml import FAST
@@ -19,7 +20,7 @@ from taskgroup.pipeline.folder import Folder
 from taskgroup.service.model import Job
 from taskgroup.service.refusal import RefusedError
 from taskgroup.service.security.paths import contained
-from taskgroup.service.views import AffinityView, Dendrogram, ProposalsView
+from taskgroup.service.views import AffinityView, Dendrogram, Outcome, ProposalsView
 
 
 class Artefacts:
@@ -85,14 +86,14 @@ class Artefacts:
         """The plan."""
         return load_spec(self.find(job, "spec.yaml", "the spec"))
 
-    def verdict(self, job: Job) -> Verdict | None:
+    def outcome(self, job: Job) -> Outcome | None:
         """Of a finished job, read once."""
         path = self.root / job.name / "spec.yaml"
         try:
             state = contained(path, self.root).stat()
         except (RefusedError, OSError):
             return None
-        return _verdict(path, (state.st_mtime_ns, state.st_size))
+        return _outcome(path, (state.st_mtime_ns, state.st_size))
 
     def remove(self, name: str) -> None:
         """Remove a job's folder; its name is free at once."""
@@ -114,12 +115,15 @@ def standing(job: Job) -> str:
 
 
 @lru_cache(maxsize=2000)
-def _verdict(path: Path, version: tuple[int, int]) -> Verdict | None:
+def _outcome(path: Path, version: tuple[int, int]) -> Outcome | None:
     """Without the checks of a whole spec, of which a list of jobs would read many."""
     del version
     data = yaml.load(path.read_text(encoding="utf-8"), Loader=FAST)
     evidence = data.get("evidence")
-    return None if evidence is None else Verdict.model_validate(evidence["verdict"])
+    if evidence is None:
+        return None
+    gain = Interval.model_validate(evidence["gain_vs_separate"])
+    return Outcome(Verdict.model_validate(evidence["verdict"]), gain)
 
 
 def _nullable(array: NDArray[Any]) -> Any:

@@ -60,7 +60,7 @@ class Client:
         transport: Of httpx, for tests.
 
     Raises:
-        InputError: From every method: what was asked for is faulty, or there is no such thing.
+        InputError: The address is none. From every method: what was asked for is faulty, or there is no such thing.
         ConflictError: From every method: it contradicts what is there.
         ServiceError: From every method: no answer, no right, or a fault of the server's.
     """
@@ -73,6 +73,8 @@ class Client:
         patience_s: float = PATIENCE_S,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise InputError(f"url: should begin with http:// or https://, found `{url}`")
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._patience_s = patience_s
         self._http = httpx.Client(base_url=url, headers=headers, timeout=30.0, transport=transport)
@@ -118,6 +120,10 @@ class Client:
             query = {"name": name or Path(path).name}
             found = self._call("POST", "/api/uploads", params=query, content=file, headers=kind)
         return UploadView.model_validate(found)
+
+    def delete_upload(self, name: str) -> None:
+        """Remove a table that no job still to be run needs."""
+        self._call("DELETE", f"/api/uploads/{quote(name, safe='')}")
 
     def get(self, job: str) -> JobView:
         """A job as it stands."""

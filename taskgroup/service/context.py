@@ -48,8 +48,8 @@ class Context:
         is_running = job.state is JobState.RUNNING
         n_alive = self.scheduler.alive.get(job.name, 0) if self.scheduler is not None and is_running else 0
         seconds = self.hub.pace.seconds_left(job.name, time.time()) if is_running else None
-        verdict = self.artefacts.verdict(job) if job.state is JobState.DONE else None
-        return job_view(job, n_alive, seconds, verdict)
+        outcome = self.artefacts.outcome(job) if job.state is JobState.DONE else None
+        return job_view(job, n_alive, seconds, outcome)
 
     def views(self, jobs: Sequence[Job]) -> tuple[JobView, ...]:
         """Several jobs."""

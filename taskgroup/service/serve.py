@@ -1,5 +1,6 @@
 """A server process: app, scheduler and, where asked for, optuna-dashboard, until a signal ends them."""
 
+import ipaddress
 import logging
 import socket
 from collections.abc import Callable
@@ -9,9 +10,11 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from taskgroup.core.text import plural
 from taskgroup.errors import InputError
 from taskgroup.service.app import create_app
 from taskgroup.service.dashboard import Dashboard
+from taskgroup.service.model import JobState
 from taskgroup.service.scheduler import Scheduler
 from taskgroup.service.settings import Settings, check_address
 from taskgroup.service.store import JobStore
@@ -72,7 +75,7 @@ def serve(
         store: Of the jobs.
         scheduler: Runs them; started and stopped here.
         dashboard: Likewise; None for none.
-        say: Is told the addresses, once they can be called.
+        say: Is told the addresses, once they can be called, and at the end what is left to do.
 
     Raises:
         InputError: The address needs a token, or cannot be had.
@@ -94,11 +97,17 @@ def serve(
         if dashboard is not None:
             dashboard.stop()
         scheduler.stop()
+    _, n_waiting = store.jobs((JobState.QUEUED, JobState.RUNNING), limit=1)
+    say("stopped" + (f"; {plural(n_waiting, 'job')} to go on when it is started again" if n_waiting else ""))
 
 
 def address(host: str, listener: socket.socket) -> str:
-    """What to open in a browser."""
-    name = f"[{host}]" if ":" in host else host
+    """What to open in a browser; the machine's name where it listens on all its addresses."""
+    try:
+        everywhere = ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        everywhere = False
+    name = socket.gethostname() if everywhere else f"[{host}]" if ":" in host else host
     return f"http://{name}:{listener.getsockname()[1]}"
 
 

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 import socket
+import stat
 from pathlib import Path
 
 from pydantic import Field, SecretStr
@@ -94,6 +95,11 @@ def read_tokens(path: Path) -> tuple[SecretStr, SecretStr | None]:
     if len(set(tokens)) < len(tokens):
         raise InputError(f"--token-file {path}: both tokens are the same; the second may only read")
     return SecretStr(tokens[0]), SecretStr(tokens[1]) if len(tokens) > 1 else None
+
+
+def others_may_read(path: Path) -> bool:
+    """Whether every user of the machine may read a file."""
+    return bool(path.stat().st_mode & stat.S_IROTH)
 
 
 def check_address(settings: Settings) -> None:

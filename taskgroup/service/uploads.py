@@ -75,6 +75,17 @@ class Uploads:
         partial.replace(target)
         return view, True
 
+    def remove(self, name: str) -> None:
+        """Remove a table.
+
+        Raises:
+            RefusedError: 404, there is none of this name.
+        """
+        path = self._folder / name
+        if path.is_symlink() or not path.is_file():
+            raise RefusedError(404, f"there is no table `{name}`")
+        path.unlink(missing_ok=True)
+
     def listed(self) -> UploadList:
         """Every table that can be read."""
         found = []

@@ -1,10 +1,12 @@
 """What the routes answer, as types: they make the OpenAPI schema, and the page and the clients rely on them."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from taskgroup.core.gain import Interval
 from taskgroup.core.record import Proposals, TrialRow
 from taskgroup.core.spec import AdapterSpec, Helper, Verdict
 from taskgroup.core.task import Frozen
@@ -23,6 +25,19 @@ WHOLE = BeforeValidator(_number)
 Baseline = Literal["all-shared", "all-separate"]
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished job came to.
+
+    Attributes:
+        verdict: In words.
+        gain: Of its plan against all-separate, on the test split.
+    """
+
+    verdict: Verdict
+    gain: Interval
+
+
 class JobView(Frozen):
     """A job as it stands; times are ISO 8601 in UTC.
 
@@ -32,7 +47,7 @@ class JobView(Frozen):
         step: Step it is in.
         done: Trials of the step that are over.
         total: Trials of the step.
-        best_gain: Best of the search so far.
+        best_gain: Best of the search so far, against all-separate on the validation split.
         priority: Higher is run first.
         workers: Trials at once, where it does not follow the server.
         trials: Edited search budget.
@@ -44,6 +59,7 @@ class JobView(Frozen):
         ended: When it came to an end.
         seconds_left: Of the step, at the pace of its last trials; null where there is none yet.
         verdict: Of a finished job.
+        gain: Of a finished job's plan, against all-separate on the test split.
         wanted: What was asked of it last.
     """
 
@@ -64,6 +80,7 @@ class JobView(Frozen):
     ended: str | None
     seconds_left: float | None
     verdict: Verdict | None
+    gain: Interval | None
     wanted: Wanted
 
 
@@ -272,7 +289,7 @@ class Readiness(Frozen):
     scheduler: Literal["alive", "none"]
 
 
-def job_view(job: Job, n_alive: int, seconds_left: float | None, verdict: Verdict | None) -> JobView:
+def job_view(job: Job, n_alive: int, seconds_left: float | None, outcome: Outcome | None) -> JobView:
     """The view of a job."""
     known = job.model_dump(include=set(JobView.model_fields) - {"created", "started", "ended"})
     return JobView(
@@ -282,7 +299,8 @@ def job_view(job: Job, n_alive: int, seconds_left: float | None, verdict: Verdic
         ended=iso(job.ended),
         n_workers_alive=n_alive,
         seconds_left=seconds_left,
-        verdict=verdict,
+        verdict=outcome and outcome.verdict,
+        gain=outcome and outcome.gain,
     )
 
 

@@ -91,13 +91,18 @@ def test_reasons_are_counted_without_places_and_names() -> None:
         event(3, "note", "measure trial 3f: its worker took longer than the limit of 20 s; trying again"),
         event(4, "note", "forking off: asked for"),
         event(5, "state", state="queued", reason=""),
-        event(6, "state", state="queued", reason="vm:27/0f did not renew its lease; it is run again in 1 s"),
-        event(7, "state", state="running", reason="run again after 1 that ended badly"),
+        event(
+            6,
+            "state",
+            state="queued",
+            reason="its server is gone (vm:27/0f did not renew its lease); it goes on in 1 s",
+        ),
+        event(7, "state", state="running", reason="goes on after 1 run that ended badly"),
     ]
     assert log.reasons(events) == {
         "trial: its worker died": 2,
         "trial: its worker took longer than the limit of 20 s": 1,
-        "job: its server did not renew its lease": 1,
+        "job: its server is gone": 1,
     }
     assert log.count(events, "died|lost") == 2
     assert log.count(events, "renew") == 0

@@ -301,5 +301,5 @@ def test_commands_keep_their_own_signatures() -> None:
     """The wrapper around them must not hide arguments from Typer."""
     assert isinstance(cli.app, typer.Typer)
     names = [c.callback.__name__ for c in cli.app.registered_commands if c.callback is not None]
-    service = ["serve", "submit", "jobs", "cancel"]
+    service = ["serve", "submit", "jobs", "pause", "resume", "cancel", "delete"]
     assert names == ["run", "measure", "group", "show", "export", "cost", "init", "schema", "bench", *service]

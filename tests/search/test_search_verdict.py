@@ -79,7 +79,7 @@ def test_the_vocabulary() -> None:
         "as_good_as_separate": "As good as all-separate at 38% of its cost: better than all-shared",
         "as_good_as_shared": "As good as all-shared at 1.50 times its cost: better than all-separate",
         "best_within_limits": "Best within the limits: better than all-shared",
-        "not_enough": "Not enough evidence: 11 more seeds would settle it (probably, and roughly). trial 7 was chosen",
+        "not_enough": "Not enough evidence: 11 more seeds would settle it (probably, and roughly). Trial 7 was chosen",
     }
     assert set(starts) == set(CASES) == set(PHRASES) == set(CODES)
     for code, start in starts.items():
@@ -187,7 +187,7 @@ def test_figures_say_whether_they_are_corrected() -> None:
 def test_more_seeds_are_named_where_they_might_tell_a_plan_from_all_shared() -> None:
     assert "; 11 more seeds might tell the two apart: " in of(PLAN, ABOVE, LEANING).text
     assert "more seed" not in of(PLAN, ABOVE, ABOUT).text
-    assert of(PLAN, ABOUT, LEANING).text.endswith("--set confirm.seeds=16.")
+    assert of(PLAN, ABOUT, LEANING).text.endswith("`confirm.seeds: 16`.")
 
 
 def test_sharing_names_its_rivals() -> None:
@@ -214,10 +214,7 @@ def test_a_lead_that_a_few_seeds_would_settle_is_not_enough(n_more: int, words: 
         f"Not enough evidence: {words} would settle it (probably, and roughly). The gain of {PLAN}"
     )
     assert f"{PLAN} against all-shared is +0.0 % [-10.0, +10.0] on the validation split. " in found.text
-    assert (
-        f"a new job that trains everything again: taskgroup run CONFIG --set name=NEW --set confirm.seeds={5 + n_more}"
-        in found.text
-    )
+    assert f"a new job, which trains everything again: another `name`, `confirm.seeds: {5 + n_more}`" in found.text
     few = verdict(arms(SHARED), ABOUT, SELF, 2, Limits(), Lead(PLAN, ABOUT, n_more))
     assert f"{words} would settle it (at least: so few seeds say little). " in few.text
     assert "told apart" not in found.text

@@ -98,6 +98,12 @@ def test_files_and_columns_that_are_not_there_are_told(app: App) -> None:
     assert all(f"no column `{name}`" in found for name in ("aa", "nothing", "fold"))
 
 
+@pytest.mark.parametrize("config", [CONFIG, table()], ids=["bundled", "table"])
+def test_a_trunk_that_is_missing_is_told_at_once(app: App, config: dict[str, Any]) -> None:
+    found = refused(app, {key: value for key, value in config.items() if key != "trunk"})
+    assert found.startswith("config: `trunk` is missing; name one of conv, ")
+
+
 @pytest.mark.parametrize("extra", [{}, {"seed": "x"}, {"odd": 1}])
 def test_python_problems_are_refused_and_never_imported(
     app: App, extra: dict[str, Any], monkeypatch: pytest.MonkeyPatch

@@ -1,5 +1,6 @@
 """Doors: hosts, origins, tokens, headers. Each attack is tried and refused."""
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from pydantic import SecretStr
 from taskgroup.errors import InputError
 from taskgroup.service.security.doors import host_name
 from taskgroup.service.security.gate import Gate
-from taskgroup.service.settings import Settings, check_address, read_tokens
+from taskgroup.service.serve import address
+from taskgroup.service.settings import Settings, check_address, others_may_read, read_tokens
 
 FULL, READ = "full-token-of-the-operator", "read-token-of-the-watcher"
 TOKENS: dict[str, Any] = {"token": SecretStr(FULL), "read_token": SecretStr(READ)}
@@ -44,6 +46,23 @@ def test_a_name_that_was_rebound_to_this_address_is_refused(tmp_path: Path, host
 def test_names_of_this_machine_are_taken(tmp_path: Path, host: str) -> None:
     with running(tmp_path) as (client, _):
         assert client.get("/api/jobs", headers={"Host": host}).status_code == 200
+
+
+def test_a_token_file_that_every_user_may_read_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text(FULL)
+    for mode, open_to_all in ((0o600, False), (0o640, False), (0o644, True)):
+        path.chmod(mode)
+        assert others_may_read(path) is open_to_all
+
+
+def test_the_address_that_is_told_can_be_opened() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        for host, name in (("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("plans.example", "plans.example")):
+            assert address(host, listener) == f"http://{name}:{port}"
+        for host in ("0.0.0.0", "::"):
+            assert address(host, listener) == f"http://{socket.gethostname()}:{port}"
 
 
 def test_further_names_and_addresses_of_a_public_server(tmp_path: Path) -> None:

@@ -215,7 +215,9 @@ def test_the_spec_comes_as_yaml_or_json(done: App) -> None:
 def test_the_verdict_stands_in_the_jobs_view(done: App) -> None:
     view = done[0].get("/api/jobs/digits").json()
     assert view["verdict"] == {"code": "better_than_both", "text": "Better than both."}
-    assert done[0].get("/api/jobs").json()["jobs"][0]["verdict"] == view["verdict"]
+    assert view["gain"].keys() == {"mean", "low", "high"}
+    listed = done[0].get("/api/jobs").json()["jobs"][0]
+    assert (listed["verdict"], listed["gain"]) == (view["verdict"], view["gain"])
 
 
 def test_the_report_may_run_nothing(done: App) -> None:

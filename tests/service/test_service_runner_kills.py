@@ -58,7 +58,7 @@ def test_a_killed_runner_is_noted_and_its_job_run_again(
     kill(runner_of(scheduler))
     wait_until(lambda: not is_alive(worker), what="the worker's end")
     wait_for(store, "longer", JobState.DONE)
-    assert "queued: its runner was ended by SIGKILL; it is run again in 1 s" in texts(store, "longer", "state")
+    assert "queued: its runner was ended by SIGKILL; it goes on in 1 s" in texts(store, "longer", "state")
     same(tmp_path / "jobs" / "longer", undisturbed(config))
     numbers = [event.data["number"] for event in of_kind(store, "longer", "trial")]
     assert numbers == [row.number for row in Folder(tmp_path / "jobs" / "longer").rows()]

@@ -71,7 +71,7 @@ def test_paused_and_resumed_it_ends_the_same(
         pid = runner_of(scheduler)
         store.pause("longer")
         job = wait_for(store, "longer", JobState.PAUSED)
-        assert job.message == "asked for"
+        assert job.message == "by request"
         wait_until(lambda p=pid: not is_alive(p), what="the runner's end")  # type: ignore[misc]
         wait_until(lambda: scheduler.alive == {}, what="being noticed")
         store.resume("longer")
@@ -93,7 +93,7 @@ def test_cancelled_while_it_runs(store: JobStore, start: Start) -> None:
     store.cancel("tiny")
     wait_for(store, "tiny", JobState.CANCELLED)
     wait_until(lambda: not is_alive(worker) and not is_alive(runner), what="their ends")
-    assert texts(store, "tiny")[-2:] == ["asked to be cancelled", "cancelled: asked for"]
+    assert texts(store, "tiny")[-2:] == ["asked to be cancelled", "cancelled: by request"]
 
 
 def test_trials_edited_while_it_runs_and_kept_when_it_is_resumed(store: JobStore, start: Start, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_from_a_config_file_to_the_spec_and_a_stop(tmp_path: Path) -> None:
     with served(tmp_path) as (process, url):
         done = taskgroup("submit", "tiny.yaml", "--url", url, "--wait", cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert f"tiny is queued: {url}/api/jobs/tiny" in done.stdout
+        assert f"tiny is queued: {url}/#/jobs/tiny" in done.stdout
         assert "search: 4 trials" in done.stdout
         assert "test split" in done.stdout.splitlines()[-1]  # the verdict
         texts = {}
@@ -82,10 +82,14 @@ def test_from_a_config_file_to_the_spec_and_a_stop(tmp_path: Path) -> None:
                 texts[kind] = answer.read().decode()
         spec = Spec.from_dict(json.loads(texts["application/json"]))
         assert spec == Spec.from_dict(yaml.safe_load(texts["application/yaml"]))
-        assert "tiny" in taskgroup("jobs", "--url", url, cwd=tmp_path).stdout
+        head, line = taskgroup("jobs", "--url", url, cwd=tmp_path).stdout.splitlines()
+        assert head.split() == ["JOB", "STATE", "STEP", "GAIN"]
+        assert re.fullmatch(r"tiny +done +[+-]\d+\.\d %  [A-Z][^:]+", line)
         again = taskgroup("cancel", "tiny", "--url", url, cwd=tmp_path)
         assert (again.returncode, "is done" in again.stderr) == (2, True)
         assert stopped(process, signal.SIGTERM) == 0
+        assert process.stdout is not None
+        assert process.stdout.read() == "stopped\n"
 
 
 def test_a_stop_ends_streams_and_puts_the_job_back(tmp_path: Path) -> None:
@@ -102,6 +106,8 @@ def test_a_stop_ends_streams_and_puts_the_job_back(tmp_path: Path) -> None:
                 pass
         assert process.wait(60) == 0
         assert time.monotonic() - started < 60
+        assert process.stdout is not None
+        assert process.stdout.read() == "stopped; 1 job to go on when it is started again\n"
     with served(tmp_path) as (process, url), Client(url) as client:
         assert client.get("long").state in ("queued", "running")
         client.cancel("long")
@@ -149,6 +155,7 @@ def test_the_dashboard_shows_and_changes_nothing(tmp_path: Path) -> None:
         (("--token-file", "nothing"), "cannot be read"),
         (("--storage", "mysql://x/y"), "SQLite or PostgreSQL"),
         (("--dashboard",), "--storage"),
+        (("--data-root", "tokens"), "should be a folder, found a file"),
     ],
 )
 def test_what_cannot_be_served_is_said(tmp_path: Path, options: tuple[str, ...], rule: str) -> None:
@@ -166,7 +173,7 @@ def test_commands_without_a_server_or_with_faults(tmp_path: Path) -> None:
     done = taskgroup("submit", "faulty.yaml", "--url", "http://127.0.0.1:9", cwd=tmp_path)
     assert (done.returncode, "should be YAML" in done.stderr) == (2, True)
     done = taskgroup("cancel", "x", "--url", "nonsense", cwd=tmp_path)
-    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
 
 
 @pytest.mark.parametrize("command", [("serve",), ("jobs",), ("submit", "x.yaml"), ("cancel", "x")])

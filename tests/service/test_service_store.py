@@ -125,7 +125,7 @@ def test_a_running_job_gets_word_and_stops_when_its_runner_does(store: JobStore,
     assert texts(store, "a", "note") == ["asked to pause" if act == "pause" else "asked to be cancelled"]
     assert store.release("a", "me", JobState.QUEUED, "its server stopped").state == then
     assert store.get("a").wanted == "run"
-    assert store.get("a").message == "asked for"
+    assert store.get("a").message == "by request"
 
 
 def test_a_pause_may_be_taken_back_a_cancellation_not(store: JobStore) -> None:

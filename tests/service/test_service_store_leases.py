@@ -117,13 +117,15 @@ def test_a_job_whose_owner_vanished_is_somebody_elses_after_a_while(store: JobSt
     store.claim("me", GONE)
     (job,) = store.take_over_expired()
     assert (job.state, job.owner, job.attempts) == (JobState.QUEUED, None, 1)
-    assert texts(store, "a", "state")[-1] == "queued: me did not renew its lease; it is run again in 1 s"
+    assert (
+        texts(store, "a", "state")[-1] == "queued: its server is gone (me did not renew its lease); it goes on in 1 s"
+    )
     assert store.claim("you", 60) is None  # not at once
     without_backoff(store)
     claimed = store.claim("you", 60)
     assert claimed is not None
     assert claimed.owner == "you"
-    assert texts(store, "a", "state")[-1] == "running: run again after 1 that ended badly"
+    assert texts(store, "a", "state")[-1] == "running: goes on after 1 run that ended badly"
     with pytest.raises(LeaseLostError):
         store.release("a", "me", JobState.DONE, "")
 
@@ -227,9 +229,9 @@ def test_a_writer_waits_for_the_other(store: JobStore, monkeypatch: pytest.Monke
         first = threads.submit(lambda: other._write(slow))
         assert entered.wait(30)
         assert store.get("a").message == ""  # readers do not wait
-        assert store.pause("a").message == "asked for"
+        assert store.pause("a").message == "by request"
         first.result()
-    assert store.get("a").message == "asked for"
+    assert store.get("a").message == "by request"
 
 
 def test_cut_connections_are_replaced(store: JobStore) -> None:

@@ -143,6 +143,8 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "half a character": ("t.csv", "a,b\n1,ü".encode()[:-1], "half a character"),
     "NUL bytes": ("t.csv", b"a,b\n\0,1\n", "NUL"),
     "no header": ("t.csv", b"", "name the columns"),
+    "a letter": ("t.csv", b"This is a letter to my aunt. It is not a table.\n", "should have rows below"),
+    "no rows": ("t.parquet", parquet(pd.DataFrame({"x": []})), "should have rows, found none"),
     "an endless header": ("t.csv", b"a," * 600_000, "at most"),
     "no Parquet": ("t.parquet", b"PAR1 hello PAR1", "should be a Parquet file"),
     "Parquet cut off": ("t.parquet", parquet(pd.DataFrame({"x": range(1000)}))[:-50], "should be a Parquet file"),
@@ -208,6 +210,28 @@ def test_links_and_odd_files_are_not_listed(client: TestClient, tmp_path: Path) 
     (uploads / "broken.npz").write_bytes(b"x")
     assert [u["name"] for u in client.get("/api/uploads").json()["uploads"]] == ["t.csv"]
     assert send(client, "link.csv", CSV).status_code == 409
+
+
+def test_a_table_is_removed_unless_a_job_needs_it(client: TestClient, tmp_path: Path) -> None:
+    for name in ("t.csv", "kept.csv"):
+        send(client, name, CSV)
+    tasks = {"label": {"kind": "binary"}, "y": {"kind": "regression"}}
+    config = {"name": "visits", "problem": {"source": "table", "path": "uploads/kept.csv", "tasks": tasks}}
+    assert client.post("/api/jobs", json={**config, "trunk": {"name": "mlp"}}).status_code == 202
+    assert client.delete("/api/uploads/t.csv").status_code == 204
+    assert client.delete("/api/uploads/t.csv").status_code == 404
+    refused = client.delete("/api/uploads/kept.csv")
+    assert (refused.status_code, problems(refused)) == (
+        409,
+        ["`kept.csv` is needed by job `visits`, which is queued; delete the job first"],
+    )
+    assert client.delete("/api/jobs/visits").status_code == 204
+    assert client.delete("/api/uploads/kept.csv").status_code == 204
+    (tmp_path / "secret.csv").write_bytes(CSV)
+    (tmp_path / "uploads" / "link.csv").symlink_to(tmp_path / "secret.csv")
+    for name, status in (("link.csv", 404), (".partial-x", 422), ("..%2Fservice.db", 404)):
+        assert client.delete(f"/api/uploads/{name}").status_code == status, name
+    assert (tmp_path / "secret.csv").exists()
 
 
 def test_the_answer_is_what_the_config_needs(client: TestClient) -> None:

@@ -8,7 +8,7 @@ from taskgroup.service.model import Event
 
 AGAIN = "; trying again"
 _PLACE = re.compile(r" \(process \d+ on node [^)]*\([0-9a-f]+\)\)")
-_LATE = re.compile(r"^\S+ did not renew")
+_OWNER = re.compile(r" \(\S+ did not renew its lease\)$")
 
 
 def reasons(events: Sequence[Event]) -> Counter[str]:
@@ -18,8 +18,8 @@ def reasons(events: Sequence[Event]) -> Counter[str]:
         if event.kind == "note" and event.text.endswith(AGAIN):
             found["trial: " + _PLACE.sub("", event.text.removesuffix(AGAIN).split(": ", 1)[1])] += 1
         elif event.kind == "state" and event.data.get("state") == "queued" and event.data.get("reason"):
-            reason = str(event.data["reason"]).split("; it is run again")[0]
-            found["job: " + _LATE.sub("its server did not renew", reason)] += 1
+            reason = str(event.data["reason"]).split("; it goes on in")[0]
+            found["job: " + _OWNER.sub("", reason)] += 1
     return found
 
 

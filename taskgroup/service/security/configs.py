@@ -13,7 +13,7 @@ from taskgroup.core.table import did_you_mean
 from taskgroup.core.validation import sentences
 from taskgroup.errors import InputError
 from taskgroup.pipeline.config import Config
-from taskgroup.problems.config import PythonConfig, SetConfig, TableConfig
+from taskgroup.problems.config import BundledConfig, PythonConfig, SetConfig, TableConfig
 from taskgroup.service.refusal import RefusedError
 from taskgroup.service.security.names import check_job_name
 from taskgroup.service.security.paths import path_fault
@@ -34,6 +34,7 @@ def posted_config(data: Any, settings: Settings) -> Config:
         RefusedError: 422, with a sentence for each fault.
     """
     from taskgroup.pipeline.faults import method_faults
+    from taskgroup.problems.load import lacks_trunk
 
     if not isinstance(data, Mapping):
         raise RefusedError(422, f"config: should be a mapping of sections, found {type(data).__name__}")
@@ -48,10 +49,17 @@ def posted_config(data: Any, settings: Settings) -> Config:
     faults += method_faults(config.to_dict(), "config")
     if config.problem is None:
         faults.append("config: `problem` is missing; a server has none of its own")
+    if config.trunk is None and isinstance(config.problem, BundledConfig | TableConfig):
+        faults.append(f"config: `trunk` {lacks_trunk()}")
     faults = faults or list(_table_faults(config, settings.data_root))
     if faults:
         raise RefusedError(422, faults)
     return config
+
+
+def tables_of(config: Mapping[str, Any]) -> frozenset[str]:
+    """Files of the data folder that a job's config names for its rows."""
+    return frozenset(v for _, key, v in _leaves(config.get("problem")) if key == "path" and isinstance(v, str))
 
 
 def _reaching_out(data: Mapping[str, Any], settings: Settings) -> Iterator[str]:

@@ -92,7 +92,7 @@ def _check_token(request: HTTPConnection, settings: Settings) -> None:
     given = shown.strip() if scheme.lower() == "bearer" else ""
     full, read = _same(given, settings.token), _same(given, settings.read_token)
     if not (full or read):
-        what = "that is not one of its tokens" if given else "found none"
+        what = "found one that is not its own" if given else "found none"
         raise RefusedError(
             401,
             f"this server asks for a token, {what}; send the header `Authorization: Bearer TOKEN`",

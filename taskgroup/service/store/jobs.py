@@ -122,7 +122,7 @@ class JobStore(Leases):
         def work(connection: Connection) -> Job:
             job = self._row(connection, name)
             if job.state == JobState.QUEUED:
-                return self._change(connection, name, JobState.PAUSED, "asked for")
+                return self._change(connection, name, JobState.PAUSED, "by request")
             if job.state == JobState.RUNNING and job.wanted != "cancel":
                 return self._want(connection, job, "pause")
             if job.state != JobState.PAUSED:
@@ -160,7 +160,7 @@ class JobStore(Leases):
         def work(connection: Connection) -> Job:
             job = self._row(connection, name)
             if job.state in (JobState.QUEUED, JobState.PAUSED):
-                return self._change(connection, name, JobState.CANCELLED, "asked for")
+                return self._change(connection, name, JobState.CANCELLED, "by request")
             if job.state == JobState.RUNNING:
                 return self._want(connection, job, "cancel")
             if job.state != JobState.CANCELLED:

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from taskgroup.core.text import plural
 from taskgroup.service.model import Job, JobState
 from taskgroup.service.store.events import EventLog
 from taskgroup.service.store.rows import job_of
@@ -40,7 +41,7 @@ class Leases(EventLog):
             taken = update(jobs).where(jobs.c.name == name, jobs.c.state == JobState.QUEUED)
             if connection.execute(taken.values(state=JobState.RUNNING, message="", **values)).rowcount != 1:
                 return None
-            again = f"run again after {job.attempts} that ended badly" if job.attempts else ""
+            again = f"goes on after {plural(job.attempts, 'run')} that ended badly" if job.attempts else ""
             return self._state_event(connection, name, JobState.RUNNING, again)
 
         return self._write(work)
@@ -102,7 +103,7 @@ class Leases(EventLog):
             late = jobs.c.lease_until < self._now(connection)
             rows = connection.execute(select(jobs).where(jobs.c.state == JobState.RUNNING, late)).all()
             found = [job_of(row) for row in rows]
-            reasons = [f"{job.owner} did not renew its lease" for job in found]
+            reasons = [f"its server is gone ({job.owner} did not renew its lease)" for job in found]
             return [
                 self._give_back(connection, job, JobState.QUEUED, reason, True)
                 for job, reason in zip(found, reasons, strict=True)
@@ -115,15 +116,15 @@ class Leases(EventLog):
     def _give_back(self, connection: Connection, job: Job, state: JobState, message: str, badly: bool) -> Job:
         attempts, wait = job.attempts + badly, 0.0
         if state == JobState.QUEUED and job.wanted != "run":
-            state, message = ASKED_FOR[job.wanted], "asked for"
+            state, message = ASKED_FOR[job.wanted], "by request"
         elif badly and attempts >= MAX_RUNS:
             state, message = (
                 JobState.FAILED,
-                f"given up after {attempts} runs that ended badly, without a trial between them: {message}",
+                f"given up after {plural(attempts, 'run')} that ended badly, without a trial between them: {message}",
             )
         elif badly:
             wait = min(2.0 ** (attempts - 1), LONGEST_BACKOFF_S)
-            message += f"; it is run again in {wait:g} s"
+            message += f"; it goes on in {wait:g} s"
         not_before = self._now(connection) + wait
         return self._change(connection, job.name, state, message, attempts=attempts, not_before=not_before)
 

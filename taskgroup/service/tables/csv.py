@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 from taskgroup.errors import InputError
@@ -24,17 +25,28 @@ def csv_columns(path: Path, max_unpacked: int) -> tuple[str, ...]:
     del max_unpacked
     file = path.name
     _check_text(path)
-    with path.open("rb") as lines:
-        head = lines.read(MAX_HEADER).decode("utf-8-sig", "ignore")
+    with path.open("rb") as content:
+        head = content.read(MAX_HEADER).decode("utf-8-sig", "ignore")
+    lines = csv.reader(io.StringIO(head, newline=""), strict=True)
     try:
-        columns = next(csv.reader(io.StringIO(head, newline=""), strict=True), [])
+        columns = next(lines, [])
     except csv.Error as error:
         raise InputError(f"{file}: the first line should name the columns, found: {error}") from None
     if not any(name.strip() for name in columns):
         raise InputError(f"{file}: the first line should name the columns, found none")
     if len(head) == MAX_HEADER and "\n" not in head and "\r" not in head:
         raise InputError(f"{file}: the first line should have less than {MAX_HEADER} characters, found more")
+    if len(head) < MAX_HEADER and not any(_rows(lines)):
+        raise InputError(f"{file}: should have rows below the line that names the columns, found none")
     return tuple(columns)
+
+
+def _rows(lines: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Rows as far as they are well-formed: whatever is wrong further down, there is something."""
+    try:
+        yield from lines
+    except csv.Error:
+        yield ["?"]
 
 
 def _check_text(path: Path) -> None:

@@ -24,13 +24,16 @@ def parquet_columns(path: Path, max_unpacked: int) -> tuple[str, ...]:
     file = path.name
     try:
         with pq.ParquetFile(path) as table:
-            meta, names = table.metadata, tuple(str(name) for name in table.schema_arrow.names)
+            meta, n_rows = table.metadata, table.metadata.num_rows
+            names = tuple(str(name) for name in table.schema_arrow.names)
             stated = sum(meta.row_group(k).total_byte_size for k in range(meta.num_row_groups))
-            size = max(stated, meta.num_rows * len(names) * CELL)
+            size = max(stated, n_rows * len(names) * CELL)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{file}: should be a Parquet file, found: {str(error).splitlines()[0][:200]}") from None
     if size > max_unpacked:
         raise InputError(f"{file}: should unpack to at most {max_unpacked} bytes, would be {size}")
     if not names:
         raise InputError(f"{file}: should have columns, found none")
+    if not n_rows:
+        raise InputError(f"{file}: should have rows, found none")
     return names
