@@ -26,9 +26,9 @@ function decoded(text) {
 }
 
 /** The view of an address, and a key that stays the same as long as the view does. */
-function viewOf({ parts }) {
+function viewOf({ parts, query }) {
   const [first = "jobs", name] = parts;
-  if (first === "submit") return { key: "submit", make: submitView, place: "#/submit" };
+  if (first === "submit") return { key: `submit ${query.get("from") ?? ""}`, make: submitView, place: "#/submit" };
   if (first === "jobs" && name) return { key: `job ${name}`, make: jobView, place: "#/jobs" };
   if (first === "jobs") return { key: "jobs", make: jobsView, place: "#/jobs" };
   return { key: "missing", make: missingView, place: "" };

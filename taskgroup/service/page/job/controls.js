@@ -2,7 +2,7 @@
 
 import { ofJob, send } from "../lib/api.js";
 import { ask } from "../lib/dialog.js";
-import { field, h, replace } from "../lib/dom.js";
+import { field, h, numberIn, replace } from "../lib/dom.js";
 import { ENDED, plural, printable } from "../lib/format.js";
 import { announce, faultBox } from "../lib/notice.js";
 
@@ -24,6 +24,7 @@ export function controls(view) {
     resume: button("Resume", act("/resume", "Back in the queue.")),
     edit: button("Edit", () => edit(view)),
     cancel: button("Cancel job", () => cancel(view, act("/cancel", "Cancelling."))),
+    again: h("a", { class: "button", href: `#/submit?from=${encodeURIComponent(view.name)}` }, "New job from this one"),
     remove: button("Delete", () => remove(view), { class: "danger" }),
   };
   return {
@@ -45,6 +46,7 @@ function possibleFor(job) {
     resume: RESUMABLE.has(job.state) || (job.state === "running" && job.wanted === "pause"),
     edit: !ENDED.has(job.state),
     cancel: !ENDED.has(job.state) && job.wanted !== "cancel",
+    again: ENDED.has(job.state),
     remove: job.state !== "running",
   };
 }
@@ -83,14 +85,12 @@ function edit(view) {
   } });
 }
 
-/** What differs from the job; a text that is no number goes as it is, for the server to explain. */
+/** What differs from the job. */
 function changed(inputs, job) {
   const found = {};
   for (const [key, input] of Object.entries(inputs)) {
-    const text = input.value.trim();
-    const value = text === "" ? null : Number(text);
-    if (input.validity.badInput) found[key] = "not a number";
-    else if (value !== null && value !== job[key]) found[key] = value;
+    const value = numberIn(input);
+    if (value !== null && value !== job[key]) found[key] = value;
   }
   return found;
 }

@@ -57,6 +57,12 @@ export function field(label, control, hint = "", extra = "") {
   return h("div", { class: `field ${extra}`.trim() }, h("label", { for: control.id }, label), control, note);
 }
 
+/** What a field for a number holds: null where it is empty; what is no number is left for the server to explain. */
+export function numberIn(input) {
+  if (input.validity.badInput) return "not a number";
+  return input.value.trim() === "" ? null : Number(input.value);
+}
+
 /** A choice of one among `options`, pairs of value and words. */
 export function select(options, value, props = {}) {
   const items = options.map(([key, words]) => h("option", { value: key, selected: key === value }, words));
@@ -72,9 +78,9 @@ export function choice(legend, options, value, change) {
   return h("fieldset", { class: "choice" }, h("legend", {}, legend), h("div", { class: "options" }, items));
 }
 
-/** A table with its caption, in a box that scrolls by itself. `texts` are the columns that hold words. */
-export function table(caption, head, rows, { texts = [0], strong = () => false } = {}) {
-  const side = (k) => (texts.includes(k) ? "text" : null);
+/** A table with its caption, in a box that scrolls by itself. `texts` are columns of words, `names` the long ones. */
+export function table(caption, head, rows, { texts = [0], names = [], strong = () => false } = {}) {
+  const side = (k) => [texts.includes(k) && "text", names.includes(k) && "name"].filter(Boolean).join(" ") || null;
   const line = (row, n) => h("tr", { class: strong(n) ? "strong" : null }, row.map((cell, k) =>
     k === 0 ? h("th", { scope: "row", class: side(k) }, cell) : h("td", { class: side(k) }, cell)));
   const titles = head.map((title, k) => h("th", { scope: "col", class: side(k) }, title));

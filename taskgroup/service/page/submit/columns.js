@@ -96,12 +96,12 @@ export function longPart(form, rows, changed) {
     changed();
   };
   const names = h("textarea", { rows: 5, spellcheck: "false", oninput: () => set("taskNames", linesOf(names.value)) });
-  const kind = select(KINDS, form.kind, { onchange: () => set("kind", kind.value) });
-  const label = select(options, form.labelColumn, { onchange: () => {
+  const kind = select(KINDS, form.kind, { class: "kind", onchange: () => set("kind", kind.value) });
+  const label = select(options, form.labelColumn, { class: "labels", onchange: () => {
     form.kind = kind.value = guessKind(rows.get(label.value) ?? []) || form.kind;
     set("labelColumn", label.value);
   } });
-  const task = select(options, form.taskColumn, { onchange: () => {
+  const task = select(options, form.taskColumn, { class: "tasks", onchange: () => {
     form.taskNames = [...new Set(rows.get(task.value) ?? [])].slice(0, 1000);
     names.value = form.taskNames.join("\n");
     set("taskColumn", task.value);

@@ -2,38 +2,42 @@
 
 /**
  * Plain data for the server, from what the form holds:
- * `{name, space, data: "table" | "example", file, form: "wide" | "long", columns, taskColumn, labelColumn, taskNames,
- * kind, split, trials}`.
+ * `{name, space, data: "table" | "example" | "same", file, form: "wide" | "long", columns, taskColumn, labelColumn,
+ * taskNames, kind, split, trials, seeds}`; `same` is another job's problem, `base` one about the same table, of which
+ * stays what the form has no field for.
  */
 export function configOf(form) {
-  const { problem, search, ...rest } = form.space?.config ?? {};
-  const config = { name: form.name };
-  if (form.data === "table") config.problem = tableProblem(form);
-  else if (problem) config.problem = problem;
-  Object.assign(config, rest);
-  if (search || form.trials) config.search = { ...search, ...(form.trials ? { trials: form.trials } : {}) };
-  return config;
+  const { problem: own, ...sections } = form.space?.config ?? {};
+  const problem = { table: () => tableProblem(form), same: () => form.same, example: () => own }[form.data]();
+  for (const [section, key, value] of [["search", "trials", form.trials], ["confirm", "seeds", form.seeds]]) {
+    if (value !== null && value !== undefined) sections[section] = { ...sections[section], [key]: value };
+  }
+  return { name: form.name, ...(problem ? { problem } : {}), ...sections };
 }
 
 function tableProblem(form) {
-  const problem = { source: "table", path: `uploads/${form.file}` };
+  const { tasks: known = {}, split, inputs: _, task_column: __, label_column: ___, ...kept } = form.base ?? {};
+  const problem = { ...kept, source: "table", path: `uploads/${form.file}` };
   const inputs = inputsOf(form);
   if (inputs) problem.inputs = inputs;
-  problem.tasks = form.form === "wide" ? wideTasks(form) : longTasks(form);
+  problem.tasks = form.form === "wide" ? wideTasks(form, known) : longTasks(form, known);
   if (form.form === "long") Object.assign(problem, { task_column: form.taskColumn, label_column: form.labelColumn });
-  if (form.split) problem.split = { column: form.split };
+  if (split && form.split === (split.column ?? "")) problem.split = split;
+  else if (form.split) problem.split = { column: form.split };
   return problem;
 }
 
-function wideTasks({ columns }) {
-  return Object.fromEntries(columns.filter((c) => c.task).map((c) => [c.name, taskOf(c.kind)]));
+function wideTasks({ columns }, known) {
+  return Object.fromEntries(columns.filter((c) => c.task).map((c) => [c.name, taskOf(c.kind, known[c.name])]));
 }
 
-function longTasks({ taskNames, kind }) {
-  return Object.fromEntries(taskNames.map((name) => [name, taskOf(kind)]));
+function longTasks({ taskNames, kind }, known) {
+  return Object.fromEntries(taskNames.map((name) => [name, taskOf(kind, known[name])]));
 }
 
-function taskOf(kind) {
+/** A task whose kind stays keeps its other options too. */
+function taskOf(kind, known) {
+  if (known && known.kind === kind) return known;
   return kind ? { kind } : {};
 }
 

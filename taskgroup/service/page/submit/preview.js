@@ -24,7 +24,6 @@ export function previewPart(view) {
 
 /** The form was changed: the text follows, unless it was edited by hand. */
 export function rewrite(view) {
-  setText(view.about, view.form.space?.title ?? "What the package finds best where nothing is said.");
   if (view.edited) return;
   const config = configOf(view.form);
   view.text.value = view.format === "yaml" ? toYaml(config) : `${JSON.stringify(config, null, 2)}\n`;

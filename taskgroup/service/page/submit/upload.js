@@ -45,7 +45,13 @@ export function uploadPart({ chosen, signal }) {
     fillSelect(there.value);
   });
   const element = h("div", { class: "upload" }, drop, field("Or one that is on the server", there));
-  return { element, listed, control: input };
+  const choose = (name) => {
+    if (!known.has(name)) return false;
+    fillSelect(name);
+    take(name);
+    return true;
+  };
+  return { element, listed, choose, control: input };
 }
 
 function acceptDrops(drop, put) {

@@ -1,0 +1,145 @@
+"""The form for a new job: filled in by clicks alone, its faults, another job's config in it."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from page_browser import DESKTOP, HOSTILE, PHONE, base, opened, table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+
+
+def config_of(site: str, name: str) -> dict[str, Any]:
+    """What a job was asked for; one that is under way is not wanted any more."""
+    httpx.post(f"{site}/api/jobs/{name}/cancel")  # a finished one cannot be
+    found: dict[str, Any] = httpx.get(f"{site}/api/jobs/{name}/config").json()
+    return found
+
+
+def submit(page: "Page") -> None:
+    page.get_by_role("button", name="Submit the job").click()
+
+
+@SIZES
+def test_clicks_alone_make_a_config_that_can_run(
+    browser: "Browser", site: str, tmp_path: "Path", size: tuple[int, int]
+) -> None:
+    name = f"clicks-{size[0]}"
+    with opened(browser, f"{site}/#/submit", size) as page:
+        page.get_by_label("Upload a table").set_input_files(table(tmp_path, f"{name}.csv"))
+        for task in ("wear", "alarm"):
+            page.get_by_role("checkbox", name=f"{task} is a task").check()
+        submit(page)
+        page.get_by_role("heading", name=name, level=1).wait_for()
+    config = config_of(site, name)
+    assert config["trunk"]["name"] == "mlp"
+    assert list(config["problem"]["tasks"]) == ["wear", "alarm"]
+
+
+def test_search_spaces_follow_the_data(browser: "Browser", site: str) -> None:
+    with opened(browser, f"{site}/#/submit") as page:
+        page.locator("button[type=submit]:enabled").wait_for()
+        space = page.get_by_label("Start from")
+        assert space.locator("option").all_text_contents() == ["quick", "table", "thorough"]
+        assert space.input_value() == "table"
+        page.get_by_role("radio", name="An example's data").check()
+        assert space.locator("option").all_text_contents() == ["digits"]
+        assert page.locator(".part:visible > legend").all_text_contents() == ["Data", "Search space", "Job"]
+        number = "getComputedStyle(document.querySelector('.number'), '::before').content"
+        assert page.evaluate(number) == "counter(part)"  # which leaves out the part that is hidden
+        assert page.get_by_label("Name", exact=True).input_value() == "digits"
+        page.get_by_role("radio", name="A table of my own").check()
+        assert space.input_value() == "table"
+        assert page.get_by_label("Name", exact=True).input_value() == ""
+
+
+@SIZES
+def test_faults_go_when_their_field_is_corrected(
+    browser: "Browser", site: str, tmp_path: "Path", size: tuple[int, int]
+) -> None:
+    with opened(browser, f"{site}/#/submit", size, expected="status of 4(00|22)") as page:
+        faults, invalid = page.get_by_role("alert").get_by_role("listitem"), page.locator("[aria-invalid='true']")
+
+        def said(*words: str) -> None:
+            submit(page)
+            faults.nth(len(words) - 1).wait_for()
+            assert [text.partition(" Go to")[0] for text in faults.all_inner_texts()] == list(words)
+            assert invalid.count() == len(words)
+
+        said("Name: is missing; give the job one.", "Upload a table: none is chosen.")
+        page.get_by_label("Name", exact=True).fill("corrected")
+        assert (faults.count(), invalid.count()) == (1, 1)
+        assert page.get_by_role("alert").get_by_text("One thing has to be put right:").is_visible()
+        page.get_by_label("Upload a table").set_input_files(table(tmp_path, "corrected.csv"))
+        faults.first.wait_for(state="detached")
+        assert invalid.count() == 0
+        said("Tasks: tick at least one column, which your network should predict.")
+        page.get_by_role("checkbox", name="wear is a task").check()
+        assert (faults.count(), invalid.count()) == (0, 0)
+        page.get_by_label("Trials of the search").fill("0")
+        page.get_by_label("Seeds of the confirmation").fill("1")
+        limits = ("should be at least 2, found 0", "should be at least 2, found 1")
+        said(f"Trials of the search: {limits[0]}", f"Seeds of the confirmation: {limits[1]}")
+        page.get_by_label("Trials of the search").fill("")
+        page.get_by_label("Seeds of the confirmation").fill("2")
+        page.get_by_label("Priority").fill("2000")
+        said("Priority: should be at most 100, found 2000")
+        page.get_by_label("Config", exact=True).fill("a: [b\nc: {")
+        page.get_by_label("Priority").fill("0")
+        submit(page)
+        faults.get_by_text("Config, line 2").wait_for()
+
+
+def test_of_a_table_on_the_server_no_kinds_are_guessed(browser: "Browser", planned: str, tmp_path: "Path") -> None:
+    hint = "The rows of this table are not seen here"
+    with opened(browser, f"{base(planned)}/#/submit") as page:
+        page.locator("button[type=submit]:enabled").wait_for()
+        page.get_by_label("Or one that is on the server").select_option("machines.csv")
+        page.get_by_text(hint).wait_for()
+        page.get_by_label("Upload a table").set_input_files(table(tmp_path, "seen.csv"))
+        page.get_by_text(hint).wait_for(state="detached")
+        assert page.get_by_label("Kind of alarm").input_value() == "binary"
+
+
+@SIZES
+def test_a_new_job_from_a_finished_one(browser: "Browser", planned: str, size: tuple[int, int]) -> None:
+    site = base(planned)
+    with opened(browser, planned, size) as page:
+        page.get_by_role("link", name="New job from this one").click()
+        page.get_by_text("Filled in from planned.").wait_for()
+        page.locator("button[type=submit]:enabled").wait_for()
+        name = page.get_by_label("Name", exact=True).input_value()
+        assert re.fullmatch(r"planned-\d", name)
+        assert page.get_by_role("checkbox", name=f"{HOSTILE} is a task").is_checked()
+        assert not page.get_by_role("checkbox", name="row is an input").is_checked()
+        assert page.get_by_label("Kind of alarm").input_value() == "binary"
+        assert page.get_by_label("Seeds of the confirmation").get_attribute("placeholder") == (
+            "2, as the search space says"
+        )
+        page.get_by_label("Seeds of the confirmation").fill("5")
+        submit(page)
+        page.get_by_role("heading", name=name, level=1).wait_for()
+    before, after = config_of(site, "planned"), config_of(site, name)
+    assert after == {**before, "name": name, "confirm": {**before["confirm"], "seeds": 5}}
+
+
+def test_a_new_job_from_a_cancelled_one_without_a_table(browser: "Browser", site: str) -> None:
+    problem = {"source": "bundled", "name": "diabetes"}
+    job = {"name": "tried-2", "problem": problem, "trunk": {"name": "mlp", "width": 8}}
+    httpx.post(f"{site}/api/jobs?priority=-90", json=job).raise_for_status()
+    httpx.post(f"{site}/api/jobs/tried-2/cancel").raise_for_status()
+    with opened(browser, f"{site}/#/jobs/tried-2") as page:
+        page.get_by_role("link", name="New job from this one").click()
+        page.get_by_text("Filled in from tried-2.").wait_for()
+        page.locator("button[type=submit]:enabled").wait_for()
+        assert page.get_by_role("radio", name="The data of tried-2").is_checked()
+        assert page.get_by_label("Name", exact=True).input_value() == "tried-3"
+        text = page.get_by_label("Config", exact=True).input_value()
+        assert "name: diabetes" in text
+        assert "width: 8" in text
