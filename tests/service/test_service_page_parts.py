@@ -167,6 +167,83 @@ def test_centred_affinity_is_the_package_s(page: "Page") -> None:
     assert order == list("edcba")
 
 
+def test_a_problem_goes_through_the_form_unchanged(page: "Page") -> None:
+    columns = [{"name": name, "task": False, "input": True, "kind": "", "why": ""} for name in "abcdef"]
+    wide = {
+        "source": "table",
+        "path": "uploads/t.csv",
+        "categorical": ["a"],
+        "inputs": ["a", "b"],
+        "tasks": {"c": {"kind": "binary", "weight": 2}, "d": {"kind": "regression", "loss": "huber"}},
+        "split": {"column": "f"},
+    }
+    long = {
+        "source": "table",
+        "path": "uploads/t.csv",
+        "tasks": {"x": {"kind": "binary", "weight": 3}, "y": {"kind": "binary"}},
+        "task_column": "c",
+        "label_column": "d",
+        "split": {"train": 0.5, "val": 0.2, "test": 0.3, "seed": 4},
+    }
+    there = (
+        "(await import('/static/submit/config.js')).configOf({data: 'table', file: 't.csv', space: null, ...filled})"
+    )
+    source = f"(async () => {{ const filled = m.formOf(values[0], values[1]); return filled && {there}.problem; }})()"
+    for problem in (wide, long):
+        assert call(page, "submit/again.js", f"await {source}", problem, columns) == problem
+    for beyond in (
+        {**wide, "tasks": {"c": {"kind": "binary", "path": "uploads/other.csv"}}},
+        {**wide, "tasks": {"other": {"kind": "binary", "column": "c"}}},
+        {**wide, "inputs": ["pixels"]},
+        {**long, "tasks": {"x": {"kind": "binary"}, "y": {"kind": "regression"}}},
+    ):
+        assert call(page, "submit/again.js", "m.formOf(values[0], values[1])", beyond, columns) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ("config: `name`: should be letters, found ''", "name", "Name: is missing; give the job one."),
+        ("config: `name`: should be letters, found 'a b'", "name", "Name: should be letters, found 'a b'"),
+        ("config: `problem.tasks.a.b.kind` is missing", "kind", "Kind of a.b: choose one."),
+        ("config: `trunk` is missing; name one of mlp", "space", "Start from: has no trunk; choose a search space."),
+        (
+            "config: `search.trials`: input should be greater than or equal to 2, found 0",
+            "trials",
+            "Trials of the search: should be at least 2, found 0",
+        ),
+        (
+            "query `priority`: input should be less than or equal to 100, found `2000`",
+            "priority",
+            "Priority: should be at most 100, found 2000",
+        ),
+        ("body, line 2: should be YAML", "text", "Config, line 2: should be YAML"),
+        ("config: `limits.macs_ratio`: should be a number", "text", "`limits.macs_ratio`: should be a number"),
+    ],
+)
+def test_faults_in_the_form_s_words(page: "Page", text: str, key: str, words: str) -> None:
+    view = {"form": {"data": "table", "file": "t.csv", "form": "wide"}, "edited": False}
+    found = call(page, "submit/words.js", "m.read(values[0], 422, values[1])", text, view)
+    assert (found["key"], found["words"]) == (key, words)
+    by_hand = call(page, "submit/words.js", "m.read(values[0], 422, values[1])", text, {**view, "edited": True})
+    assert by_hand["key"] == (key if text.startswith("query") else "text")
+
+
+def test_origins_are_said_once_and_cut_between_words(page: "Page") -> None:
+    proposed = (
+        "hierarchical(average), 2 groups (also hierarchical(ward), 2 groups; spectral, 2 groups), branching after b1"
+    )
+    short = call(page, "lib/format.js", "m.originWords(values[0])", proposed)
+    assert short == "hierarchical(average), 2 groups, branching after b1"
+    assert call(page, "lib/format.js", "m.originWords(values[0], true)", proposed) == proposed
+    assert (
+        call(page, "lib/format.js", "m.originWords('surrogate, surrogate, expects +1 %')") == "surrogate, expects +1 %"
+    )
+    assert call(page, "lib/format.js", "m.shorten(values[0], 60)", proposed) == (
+        "hierarchical(average), 2 groups (also…branching after b1"
+    )
+
+
 def nulls(array: Any) -> Any:
     return json.loads(json.dumps(array.tolist()).replace("NaN", "null"))
 

@@ -4,7 +4,8 @@ import { known } from "../lib/format.js";
 
 /**
  * The server's affinity, tasks in the order `leaves`, with `centred` and its standard `errors` of each stage:
- * each target's column less its mean over the other tasks, in units of the spread of the whole matrix.
+ * each target's column less its mean over the other tasks, in units of the spread of the whole matrix. `flat` where
+ * nothing is left of that: with two tasks each target has but one source.
  */
 export function prepared(raw, leaves) {
   const names = leaves.length === raw.tasks.length ? leaves : raw.tasks;
@@ -15,8 +16,9 @@ export function prepared(raw, leaves) {
   const errors = stderr.map((matrix, s) => matrix.map((row) => row.map((e) => (known(e) ? e / both[s].spread : null))));
   const all = both.flatMap((b) => b.matrix.flat()).filter(known);
   const limit = all.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
+  const flat = all.every((value) => Math.abs(value) < 1e-9);
   const matrices = both.map((b) => b.matrix);
-  return { tasks: names, stages: raw.stages, values, stderr, counts, errors, centred: matrices, limit };
+  return { tasks: names, stages: raw.stages, values, stderr, counts, errors, centred: matrices, limit, flat };
 }
 
 /** One matrix `[source][target]`; the diagonal and what is unknown become null. */

@@ -9,10 +9,11 @@ const TOP = 12, RIGHT = 16, STRIP = 20, HIT = 13;
 /**
  * A scatter plot that lives: `update(data)` draws anew and leaves the focus where it was.
  *
- * Data: `points` (`key, x, y, shape, tone, words`, optional `low, middle, high` of an interval; `y` null goes into the
- * strip of its `state`), `lines` (`tone, steps` as corners `[x, y]`), `strips` (names below the plot), `rings` of those
- * that are picked (key → slot, its letter shown where `lettered`), `x` and `y` (`title, words(value)`, optional
- * `domain`, `whole`) and `edge` (what lies below is marked there).
+ * Data: `points` (`key, x, y, shape, tone, words`, optional `low, middle, high` of an interval, and `under`, shape and
+ * tone of a larger sign beneath; `y` null goes into the strip of its `state`), `lines` (`tone, steps` as corners
+ * `[x, y]`), `strips` (names below the plot), `rings` of those that are picked (key → slot, its letter shown where
+ * `lettered`), `x` and `y` (`title, words(value)`, optional `domain`, `whole`) and `edge` (what lies below is marked
+ * there).
  */
 export function scatter({ name, hint, pick }) {
   const box = h("div", { class: "plot" });
@@ -103,7 +104,9 @@ function marks(view, frame) {
   const group = svg("g");
   const points = view.data.points;
   if (!points.some((p) => p.key === view.active)) view.active = points[0]?.key ?? null;
-  for (const point of points) group.append(mark(point, view, frame));
+  const [plain, special] = [(p) => p.shape === "dot" || p.shape === "cross", (p) => p.shape === "star"];
+  const layers = [points.filter(plain), points.filter((p) => !plain(p) && !special(p)), points.filter(special)];
+  for (const point of layers.flat()) group.append(mark(point, view, frame)); // what has a name is not hidden
   const order = [...points].sort((a, b) => a.x - b.x || (a.y ?? -Infinity) - (b.y ?? -Infinity)).map((p) => p.key);
   group.addEventListener("keydown", (event) => walk(event, group, order, view));
   group.addEventListener("mouseleave", () => setText(view.readout, view.hint));
@@ -126,7 +129,8 @@ function mark(point, view, frame) {
   },
   svg("circle", { class: "hit", cx: at[0], cy: at[1], r: HIT }),
   known(point.low) && !below ? interval(point, at[0], frame) : null,
-  ring ? svg("circle", { class: `ring ${ring}`, cx: at[0], cy: at[1], r: 9.5 }) : null,
+  ring ? svg("circle", { class: `ring ${ring}`, cx: at[0], cy: at[1], r: point.under ? 14 : 9.5 }) : null,
+  point.under && !below ? shape(`${point.under.shape} under ${point.under.tone}`, ...at, 1.7) : null,
   shape(below ? "below" : point.shape, ...at),
   ring && view.data.lettered ? label(at[0] + 12, at[1] - 9, ring.toUpperCase(), { class: "ringname" }) : null);
 }
@@ -149,15 +153,17 @@ function height(point, data, frame) {
 }
 
 /** The sign of a point; a different one for each meaning, so that colour is never alone. */
-function shape(kind, x, y) {
+function shape(kinds, x, y, size = 1) {
+  const [kind] = kinds.split(" ");
+  const [side, reach] = [5 * size, 7 * size];
   const paths = {
-    square: `M${x - 5},${y - 5}h10v10h-10z`,
-    diamond: `M${x},${y - 7}l7,7l-7,7l-7,-7z`,
+    square: `M${x - side},${y - side}h${2 * side}v${2 * side}h${-2 * side}z`,
+    diamond: `M${x},${y - reach}l${reach},${reach}l${-reach},${reach}l${-reach},${-reach}z`,
     star: star(x, y),
     below: `M${x - 5},${y - 4}h10l-5,8z`,
     cross: `M${x - 4},${y - 4}l8,8M${x + 4},${y - 4}l-8,8`,
   };
-  if (kind in paths) return svg("path", { class: `sign ${kind}`, d: paths[kind] });
+  if (kind in paths) return svg("path", { class: `sign ${kinds}`, d: paths[kind] });
   return svg("circle", { class: "sign", cx: x, cy: y, r: kind === "small" ? 3.4 : 4.6 });
 }
 

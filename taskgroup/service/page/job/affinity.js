@@ -1,7 +1,7 @@
 // The affinity: a map for each stage, the cell under the pointer in words, a table instead of the picture.
 
 import { field, folded, h, newId, replace, setText, swatches, table } from "../lib/dom.js";
-import { ARROW, known, plural, printable, shorten, signed } from "../lib/format.js";
+import { ARROW, known, plural, printable, short, shorten, signed } from "../lib/format.js";
 import { prepared } from "../draw/centred.js";
 import { heatmap } from "../draw/heatmap.js";
 
@@ -17,6 +17,7 @@ export function affinityPart() {
 }
 
 function build(affinity) {
+  if (affinity.flat) return measuredOnly(affinity);
   const lines = ["pair", "value", "small"].map((name) => h("p", { class: name }));
   const readout = h("div", { class: "cell", id: newId("cell"), "aria-live": "polite" }, lines);
   const map = heatmap(affinity, readout);
@@ -42,6 +43,20 @@ function build(affinity) {
       h("div", { class: "heatbox" }, map.element, h("div", { class: "side" }, readout, scale(affinity.limit)))),
     listed,
   ];
+}
+
+/** Where there is nothing to compare a source with, only what was measured. */
+function measuredOnly({ tasks, stages, values, stderr, counts }) {
+  const why = tasks.length === 2
+    ? "Of two tasks each has a single source: there is nothing to compare it with, so no map is drawn."
+    : "All sources move their targets alike: there is nothing to compare, so no map is drawn.";
+  const last = stages.length - 1;
+  const rows = tasks.flatMap((source, i) => tasks.flatMap((target, j) => (i === j ? [] : [[
+    `${printable(source)} ${ARROW} ${printable(target)}`, short(values[last][i][j]), short(stderr[last][i][j], 2),
+    String(counts[last][i][j]),
+  ]])));
+  const head = ["source and target", "affinity", "standard error", "looks"];
+  return [h("p", {}, why), table("As measured, whole trunk: above 0 the source helps its target", head, rows)];
 }
 
 function scale(limit) {

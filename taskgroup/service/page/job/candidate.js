@@ -1,7 +1,7 @@
 // One candidate: its tree, what it is made of in words, and what each task gains.
 
 import { folded, h, replace, setText, swatches, table } from "../lib/dom.js";
-import { known, percent, printable, shorten, signed, times } from "../lib/format.js";
+import { known, originWords, percent, printable, shorten, signed, times } from "../lib/format.js";
 import { responsive } from "../draw/figure.js";
 import { adapterWords, adaptersOf, modulesOf, topologyTree, topologyWords } from "../draw/topology.js";
 
@@ -24,7 +24,7 @@ export function candidatePanel(letter) {
       text.parentElement.hidden = !point;
       if (!point) return;
       Object.assign(view, { point, limit });
-      setText(title, `${comparing ? `${letter}: ` : ""}Trial ${point.number}, ${shorten(point.name, 70)}`);
+      setText(title, `${comparing ? `${letter}: ` : ""}Trial ${point.number}, ${shorten(originWords(point.name), 70)}`);
       setText(words, figureWords(point));
       replace(key, legend(point));
       replace(about, aboutLines(point).map((line) => h("li", {}, line)));

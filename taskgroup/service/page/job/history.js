@@ -1,7 +1,7 @@
 // The search as it goes: the gain of each trial, the best so far, and what was stopped.
 
 import { folded, h, replace, setText, swatches, table } from "../lib/dom.js";
-import { known, percent, plural, printable, times } from "../lib/format.js";
+import { known, originWords, percent, plural, printable, times } from "../lib/format.js";
 import { lowestShown } from "../draw/figure.js";
 import { percentTick, scatter } from "../draw/scatter.js";
 
@@ -17,7 +17,8 @@ export function historyPart(view) {
     pick: (key) => view.parts.plan.pick(key),
   });
   const summary = h("p", {}, "Nothing has been trained yet.");
-  const figure = h("figure", { class: "card", hidden: true }, swatches(LEGEND), plot.element);
+  const legend = h("div");
+  const figure = h("figure", { class: "card", hidden: true }, legend, plot.element);
   const listed = folded("As a table", () => trialTable([...trials.values()]));
   listed.hidden = true;
   let waiting = null;
@@ -27,7 +28,9 @@ export function historyPart(view) {
     figure.hidden = listed.hidden = !rows.length;
     if (!rows.length) return;
     setText(summary, summaryWords(rows));
-    plot.update(dataOf(rows));
+    const data = dataOf(rows);
+    replace(legend, legendOf(data));
+    plot.update(data);
     if (listed.open) replace(listed, listed.firstElementChild, trialTable(rows));
   };
   return {
@@ -43,7 +46,16 @@ export function historyPart(view) {
   };
 }
 
-const LEGEND = [["line", "best so far"], ["dot", "sampled"], ["seeded", "baseline, proposed or repeat"]];
+/** Only the signs that the chart of `data` has. */
+function legendOf({ points, edge }) {
+  const drawn = new Set(points.map((p) => (edge !== null && p.y !== null && p.y < edge ? "below" : p.shape)));
+  const entries = [
+    ["line", "best so far", points.some((p) => p.y !== null)], ["dot", "sampled", drawn.has("dot")],
+    ["seeded", "baseline, proposed or repeat", drawn.has("diamond")],
+    ["lower", "gain below the axis", drawn.has("below")], ["cross", "without a gain: see its row", drawn.has("cross")],
+  ];
+  return swatches(entries.filter(([, , there]) => there));
+}
 
 function dataOf(rows) {
   const done = rows.filter((row) => known(row.gain));
@@ -81,7 +93,7 @@ function best(done) {
 function trialWords(row) {
   const outcome = known(row.gain) ? `gain ${percent(row.gain)}` : stateOf(row);
   const costs = `${times(row.macs_ratio)} MACs, ${times(row.params_ratio)} parameters`;
-  return `Trial ${row.number}, ${printable(row.origin)}: ${outcome}, ${costs}`;
+  return `Trial ${row.number}, ${originWords(row.origin)}: ${outcome}, ${costs}`;
 }
 
 function summaryWords(rows) {
@@ -97,7 +109,8 @@ function summaryWords(rows) {
 
 function trialTable(rows) {
   const head = ["trial", "origin", "state", "gain", "parameters", "MACs"];
-  const cells = rows.map((row) => [String(row.number), printable(row.origin), stateOf(row), percent(row.gain),
+  const cells = rows.map((row) => [String(row.number), originWords(row.origin, true), stateOf(row), percent(row.gain),
     times(row.params_ratio), times(row.macs_ratio)]);
-  return table("Every trial of the search; costs are relative to all-shared", head, cells, { texts: [1, 2] });
+  const options = { texts: [1, 2], names: [1] };
+  return table("Every trial of the search; costs are relative to all-shared", head, cells, options);
 }

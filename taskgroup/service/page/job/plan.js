@@ -1,20 +1,33 @@
 // Gain against cost, and the candidate behind a point: its topology, adapters and gains, beside another's on request.
 
 import { choice, field, folded, h, replace, select, setText, swatches, table } from "../lib/dom.js";
-import { known, percent, short, shorten, times } from "../lib/format.js";
+import { known, originWords, percent, short, shorten, times } from "../lib/format.js";
 import { lowestShown } from "../draw/figure.js";
 import { announce } from "../lib/notice.js";
 import { percentTick, scatter } from "../draw/scatter.js";
 import { candidatePanel, gainTable } from "./candidate.js";
 
 const COSTS = [["macs_ratio", "Multiply-accumulates"], ["params_ratio", "Parameters"]];
-const LEGEND = [
-  ["line", "best for its cost"], ["dot", "candidate"], ["square", "all-shared"], ["diamond", "all-separate"],
-  ["star", "the plan"], ["interval", "confirmed, on fresh seeds"],
-];
 const SIGNS = {
   "all-shared": { shape: "square", tone: "shared" }, "all-separate": { shape: "diamond", tone: "separate" },
 };
+
+/** Only the signs that the chart of `data` has. */
+function legendOf({ points, edge }, given) {
+  const drawn = new Set(points.map((p) => (edge !== null && p.y < edge ? "below" : p.shape + p.tone)));
+  const baseline = (name) => given.some((p) => p.baseline === name);
+  const planned = given.find((p) => p.chosen)?.baseline;
+  const entries = [
+    ["line", "best for its cost", true],
+    ["front", "candidate, the best for its cost", drawn.has("dotfront")],
+    ["dot", "other candidate", drawn.has("dottrial")],
+    ["square", "all-shared", baseline("all-shared")], ["diamond", "all-separate", baseline("all-separate")],
+    ["star", planned ? `the plan, here ${planned} itself` : "the plan", drawn.has("starchosen")],
+    ["interval", "confirmed, on fresh seeds", points.some((p) => known(p.low))],
+    ["lower", "gain below the axis", drawn.has("below")],
+  ];
+  return swatches(entries.filter(([, , there]) => there));
+}
 
 export function planPart() {
   const state = { points: [], cost: "macs_ratio", a: null, b: null, slot: "b", comparing: false };
@@ -43,11 +56,16 @@ function build(state) {
     state[key] = value;
     show(state, parts);
   };
-  parts.selects = ["a", "b"].map((key) => select([], "", { onchange: (event) => set(key, event.target.value) }));
+  const choose = (key) => (event) => {
+    state.touched = true;
+    set(key, event.target.value);
+  };
+  parts.selects = ["a", "b"].map((key) => select([], "", { onchange: choose(key) }));
+  parts.legend = h("div");
   parts.waiting = h("p", {}, "The candidates, their gains, costs and topologies stand here when the search is over.");
   parts.words = h("p");
   parts.pair = h("div", { class: "pair" }, parts.panels.map((p) => p.element));
-  parts.card.append(choice("Cost", COSTS, state.cost, (key) => set("cost", key)), swatches(LEGEND));
+  parts.card.append(choice("Cost", COSTS, state.cost, (key) => set("cost", key)), parts.legend);
   parts.whole = h("div", { hidden: true }, parts.words, parts.card, pickers(state, parts), parts.pair, parts.gains,
     folded("All candidates as a table", () => candidateTable(state.points)));
   return parts;
@@ -107,7 +125,9 @@ function show(state, parts) {
   parts.selects[1].value = state.b ?? "";
   parts.toggle.setAttribute("aria-pressed", String(state.comparing));
   setText(parts.words, frontWords(state.points));
-  state.plot.update(dataOf(state));
+  const data = dataOf(state);
+  replace(parts.legend, legendOf(data, state.points));
+  state.plot.update(data);
   const gains = [a, b].filter(Boolean).flatMap((p) => Object.values(p.task_gains)).filter(known);
   const limit = Math.max(0.05, ...gains.map(Math.abs));
   parts.pair.classList.toggle("two", Boolean(b));
@@ -134,7 +154,7 @@ function dataOf({ points, cost, a, b, comparing }) {
 }
 
 function signOf(point) {
-  if (point.chosen) return { shape: "star", tone: "chosen" };
+  if (point.chosen) return { shape: "star", tone: "chosen", under: SIGNS[point.baseline] };
   return SIGNS[point.baseline] ?? { shape: "dot", tone: point.on_front ? "front" : "trial" };
 }
 
@@ -145,9 +165,10 @@ function stairsOf(points, cost) {
   return sorted.filter((p) => p.gain > top && ((top = p.gain), true)).map((p) => [p[cost], p.gain]);
 }
 
+/** Short enough for a phone: the figures first, since a long line is cut at its end. */
 function pointName(p) {
-  const marks = [p.chosen ? "the plan" : "", p.baseline ?? ""].filter(Boolean).join(", ");
-  return `Trial ${p.number}${marks ? `, ${marks}` : ""}: ${percent(p.gain)}, ${times(p.macs_ratio)} MACs`;
+  const marks = [p.chosen && "plan", p.baseline].filter(Boolean).join(", ");
+  return `${p.number}: ${percent(p.gain)}, ${times(p.macs_ratio)} MACs${marks ? ` (${marks})` : ""}`;
 }
 
 function pointWords(p) {
@@ -155,7 +176,7 @@ function pointWords(p) {
   const sure = known(p.gain_confirmed) ? ` (confirmed ${percent(p.gain_confirmed)})` : "";
   const costs = `${times(p.macs_ratio)} MACs, ${times(p.params_ratio)} parameters`;
   const standing = marks.length ? ` (${marks.join(", ")})` : "";
-  return `Trial ${p.number}, ${shorten(p.name, 60)}: gain ${percent(p.gain)}${sure}, ${costs}${standing}`;
+  return `Trial ${p.number}, ${shorten(originWords(p.name), 70)}: gain ${percent(p.gain)}${sure}, ${costs}${standing}`;
 }
 
 function frontWords(points) {
@@ -167,9 +188,9 @@ function frontWords(points) {
 function candidateTable(points) {
   const sorted = [...points].sort((a, b) => b.gain - a.gain);
   const standing = (p) => (p.chosen ? "the plan" : p.on_front ? "on the front" : "");
-  const rows = sorted.map((p) => [String(p.number), shorten(p.name, 60), percent(p.gain), times(p.params_ratio),
+  const rows = sorted.map((p) => [String(p.number), originWords(p.name), percent(p.gain), times(p.params_ratio),
     times(p.macs_ratio), standing(p)]);
   const head = ["trial", "candidate", "gain", "parameters", "MACs", "standing"];
-  const options = { texts: [1, 5], strong: (n) => sorted[n].chosen };
+  const options = { texts: [1, 5], names: [1], strong: (n) => sorted[n].chosen };
   return table("Candidates by validation gain; costs are relative to all-shared", head, rows, options);
 }

@@ -12,16 +12,29 @@ export function proposalsPart() {
 
 function build(proposals) {
   const tree = proposals.dendrogram;
-  const drawn = tree && tree.merges.length > 0;
+  const drawn = tree && isDrawn(tree);
   const groups = proposals.recommended ? partition(proposals.recommended) : "";
   return [
     proposals.reason ? h("p", {}, proposals.reason) : null,
     groups ? h("p", {}, "Recommended: ", h("strong", {}, groups)) : null,
     ...(proposals.notes ?? []).map((note) => h("p", { class: "hint" }, note)),
-    drawn ? picture(tree) : h("p", {}, "There is no tree: nothing to merge."),
+    drawn ? picture(tree) : h("p", {}, treeless(tree)),
     drawn ? folded("The tree as a table", () => mergeTable(tree)) : null,
     folded("All proposed groupings", () => groupingTable(proposals)),
   ];
+}
+
+const APART = 1e-9; // distances below are zero but for rounding
+
+/** Whether the tree says more than that all tasks join. */
+function isDrawn({ tasks, merges }) {
+  return tasks.length > 2 && merges.some(([, , height]) => height > APART);
+}
+
+function treeless(tree) {
+  if (!tree?.merges.length) return "There is no tree: nothing to merge.";
+  if (tree.tasks.length === 2) return "There is no tree to draw: two tasks can only join one another.";
+  return "There is no tree to draw: all tasks join at a distance of 0.";
 }
 
 function picture(tree) {
@@ -50,6 +63,6 @@ function groupingTable({ proposals, recommended }) {
     signed(score, 2), printable(source),
   ]);
   const head = ["groups", "tasks", "stability", "silhouette", "source"];
-  const options = { texts: [1, 4], strong: (n) => same(proposals[n]) };
+  const options = { texts: [1, 4], names: [1, 4], strong: (n) => same(proposals[n]) };
   return table("Proposed groupings, the recommended one first", head, rows, options);
 }

@@ -87,12 +87,29 @@ export function clock(seconds) {
   return SECOND.format(new Date(1000 * seconds));
 }
 
+const KEPT = 0.6; // of an end, at least, where it is cut between two words and not within one
+
 /** Control characters as escapes, and both ends of a text that is longer than `width`. */
 export function shorten(text, width = 40) {
   const plain = [...printable(text)];
   if (plain.length <= width) return plain.join("");
-  const tail = Math.floor((width - 1) / 3);
-  return `${plain.slice(0, width - 1 - tail).join("")}…${plain.slice(plain.length - tail).join("")}`;
+  const n = Math.floor((width - 1) / 3);
+  const [end, start] = [width - 1 - n, plain.length - n];
+  const head = /^(.*) /s.exec(plain.slice(0, end + 1).join(""))?.[1] ?? "";
+  const tail = /^[^ ]* (.*)$/s.exec(plain.slice(start - 1).join(""))?.[1] ?? "";
+  const first = head.length >= KEPT * end ? head : plain.slice(0, end).join("");
+  return `${first}…${tail.length >= KEPT * n ? tail : plain.slice(start).join("")}`;
+}
+
+/** Where a trial comes from, said once: without the other methods that propose the same, unless there is `room`. */
+export function originWords(origin, room = false) {
+  const once = onceSaid(printable(origin));
+  return room ? once : once.replace(/ \(also (?:[^()]|\([^()]*\))*\)/g, "");
+}
+
+/** A sentence of the server's without the word that older jobs' files have twice. */
+export function onceSaid(text) {
+  return text.replaceAll("surrogate, surrogate, ", "surrogate, ");
 }
 
 /** Characters that steer text (controls, directions) as backslash escapes, so that no name can turn a line around. */
