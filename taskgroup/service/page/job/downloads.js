@@ -19,14 +19,16 @@ export function fileLink(words, path, name, { accept = "", opens = false } = {})
   return link;
 }
 
+const ABOVE = new Set(["json", "yaml"]); // these stand among the files already, as the spec
+
 export function downloadsPart(view) {
   const list = h("ul", { class: "files" });
   const formats = h("div");
   const none = h("p", { class: "small" }, "Plan, report and exports come with the end of the job.");
   let state = "";
   const item = (link, about) => h("li", {}, link, h("span", { class: "small" }, about));
-  const config = () =>
-    item(fileLink("Config", ofJob(view.name, "/config"), `${view.name}.config.json`), "what was asked for, as JSON");
+  const about = "what was asked for, with all defaults, as JSON";
+  const config = () => item(fileLink("Config", ofJob(view.name, "/config"), `${view.name}.config.json`), about);
   return {
     element: h("div", {}, none, list, formats),
     update: (job) => {
@@ -38,8 +40,10 @@ export function downloadsPart(view) {
     list: async () => {
       if (state !== "done") return;
       const found = await getIfThere(ofJob(view.name, "/exports"), { signal: view.signal });
-      const links = (found?.exports ?? []).map((file) => h("li", {}, exportLink(view.name, file)));
-      replace(formats, h("h3", { class: "below" }, "In other formats"), h("ul", { class: "formats" }, links));
+      const others = (found?.exports ?? []).filter(({ format }) => !ABOVE.has(format));
+      const links = others.map((file) => h("li", {}, exportLink(view.name, file)));
+      const head = h("h3", { class: "below" }, "In other formats");
+      replace(formats, links.length ? [head, h("ul", { class: "formats" }, links)] : []);
     },
   };
 }

@@ -2,8 +2,8 @@
 
 import { getIfThere, ofJob } from "../lib/api.js";
 import { h, replace, setText } from "../lib/dom.js";
-import { ENDED, HEADLINES, duration, known, moment, percent, plural, printable } from "../lib/format.js";
-import { badge, meter, stepRow } from "./state.js";
+import { ENDED, HEADLINES, duration, known, percent, plural, printable } from "../lib/format.js";
+import { badge, meter, sinceWords, stepRow } from "./state.js";
 import { verdictTiles } from "./verdict.js";
 
 /** `buttons` stand beside the name. */
@@ -23,9 +23,7 @@ export function headPart(first, buttons) {
 }
 
 function update(view, job, configured) {
-  const when = ["ended", "started"].find((key) => job[key]);
-  const since = when ? `${when} ${moment(job[when])}` : `submitted ${moment(job.created)}`;
-  setText(view.eyebrow, `Job · ${since} · priority ${job.priority}`);
+  setText(view.eyebrow, `Job · ${sinceWords(job)} · priority ${job.priority}`);
   view.state.update(job);
   view.steps.update(job);
   view.progress.update(job, "Progress of this step");
@@ -56,7 +54,7 @@ function liveTiles(job, configured) {
     ["Workers alive", String(job.n_workers_alive), job.workers ? `of at most ${job.workers}` : "of the server's"],
   ];
   return [
-    ["Best gain so far", percent(job.best_gain), "against all-separate, in search"],
+    ["Best gain so far", percent(job.best_gain), "validation, against all-separate"],
     ...(job.state === "running" ? now : []),
     ["Trials of the search", String(job.trials ?? configured), `at most${job.trials ? `, ${configured} before` : ""}`],
   ];

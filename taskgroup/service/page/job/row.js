@@ -1,8 +1,8 @@
 // One job in the list.
 
 import { h, setText } from "../lib/dom.js";
-import { ENDED, HEADLINES, duration, known, moment, percent, printable } from "../lib/format.js";
-import { badge, meter } from "./state.js";
+import { ENDED, HEADLINES, duration, known, percent, printable } from "../lib/format.js";
+import { badge, meter, sinceWords } from "./state.js";
 
 /** A row that `update(job)` changes in place. */
 export function jobRow() {
@@ -11,7 +11,8 @@ export function jobRow() {
   const progress = meter();
   const words = h("p", { class: "small what" });
   const worth = h("strong");
-  const gain = h("p", { class: "gain" }, worth, " best gain");
+  const what = h("span");
+  const gain = h("p", { class: "gain" }, worth, " ", what);
   const when = h("p", { class: "small when" });
   const element = h("li", {},
     h("div", { class: "who" }, h("h2", {}, name), when),
@@ -26,11 +27,19 @@ export function jobRow() {
       state.update(job);
       progress.update(job, `Progress of ${job.name}`);
       setText(words, courseWords(job));
-      setText(worth, known(job.best_gain) ? percent(job.best_gain) : "");
-      gain.hidden = !known(job.best_gain);
-      setText(when, job.priority ? `${moment(job.created)}, priority ${job.priority}` : moment(job.created));
+      const [value, meaning] = gainOf(job);
+      setText(worth, known(value) ? percent(value) : "");
+      setText(what, meaning);
+      gain.hidden = !known(value);
+      setText(when, job.priority ? `${sinceWords(job)}, priority ${job.priority}` : sinceWords(job));
     },
   };
+}
+
+/** The plan's gain where there is a plan, else the best of the search, and which of both it is. */
+function gainOf(job) {
+  if (job.state === "done") return [job.gain?.mean, "gain of the plan, test"];
+  return [job.best_gain, ENDED.has(job.state) ? "best, validation" : "best so far, validation"];
 }
 
 /** Where a job stands, in a line: its verdict, why it failed, or the step it is in. */

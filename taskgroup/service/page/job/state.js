@@ -1,13 +1,19 @@
 // A job's state as a badge, its progress as a bar, its steps as a row.
 
 import { h, setText } from "../lib/dom.js";
-import { ENDED, STATES } from "../lib/format.js";
+import { ENDED, STATES, moment } from "../lib/format.js";
 
 const SOON = { pause: "Pausing", cancel: "Cancelling" };
 
 /** What stands in the badge: the state, or what is being done about it. */
 export function stateWords(job) {
   return job.state === "running" && SOON[job.wanted] ? SOON[job.wanted] : STATES[job.state] ?? job.state;
+}
+
+/** The last thing that happened to a job, and when: `ended 07:50`. */
+export function sinceWords(job) {
+  const when = ["ended", "started"].find((key) => job[key]);
+  return when ? `${when} ${moment(job[when])}` : `submitted ${moment(job.created)}`;
 }
 
 export function badge() {
