@@ -73,7 +73,16 @@ def test_token_is_asked_for_and_sent_along(browser: "Browser", tmp_path: "Path")
         serving(tmp_path / "data", *options) as site,
         opened(browser, f"{site}/#/jobs", expected="status of 4(01|03|22)") as page,
     ):
-        page.get_by_role("dialog").get_by_label("Token").fill("a-token-that-may-only-read")
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_text("The server asks for a token.").wait_for()
+        dialog.get_by_label("Token").fill("a-wrong-token-of-16-or-more")
+        page.keyboard.press("Enter")
+        dialog.get_by_text("This token was refused by the server. Give another.").wait_for()
+        page.keyboard.press("Escape")
+        page.get_by_role("alert").get_by_text("This token was refused by the server.").wait_for()
+        assert "Authorization" not in page.locator("main").inner_text()
+        page.get_by_role("button", name="Token").click()
+        dialog.get_by_label("Token").fill("a-token-that-may-only-read")
         page.keyboard.press("Enter")
         page.get_by_role("heading", name="No jobs yet").wait_for()
         page.get_by_role("status").get_by_text("Live").wait_for()

@@ -38,13 +38,17 @@ export function headers(extra = {}) {
   return value ? { ...extra, Authorization: `Bearer ${value}` } : extra;
 }
 
-/** Send a request; where the token is refused, ask for another and try once more. */
+/** Send a request; where the token is refused, ask for another until one is taken or the user gives up. */
 export async function request(path, options = {}) {
   const send = () => fetch(address(path), { ...options, headers: headers(options.headers), cache: "no-store" });
   let answer;
   try {
-    answer = await send();
-    if (answer.status === 401 && guard.ask && (await guard.ask())) answer = await send();
+    for (;;) {
+      const used = token.get();
+      answer = await send();
+      if (answer.status !== 401 || !guard.ask) break;
+      if (used === token.get() && !(await guard.ask())) break; // another request may have asked meanwhile
+    }
   } catch (fault) {
     if (fault.name === "AbortError") throw fault;
     throw new ApiError(0, "The server does not answer. Is it running, and can it be reached?", []);
@@ -53,12 +57,18 @@ export async function request(path, options = {}) {
   return answer;
 }
 
+/** Why the server lets nobody in, as the page knows it: the server speaks of headers. */
+export function refusal() {
+  return token.get() ? "This token was refused by the server." : "The server asks for a token.";
+}
+
 /** The error of an answer, whatever its body looks like. */
 export async function faultOf(answer) {
   return faultFrom(answer.status, await answer.text());
 }
 
 export function faultFrom(status, body) {
+  if (status === 401) return new ApiError(status, "No entry", [`${refusal()} The button Token at the top takes one.`]);
   try {
     const { title, problems } = JSON.parse(body).error;
     return new ApiError(status, String(title), Array.isArray(problems) ? problems.map(String) : []);

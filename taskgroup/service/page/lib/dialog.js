@@ -1,6 +1,6 @@
 // Questions that have to be answered before anything else happens.
 
-import { token, whenRefused } from "./api.js";
+import { refusal, token, whenRefused } from "./api.js";
 import { field, h, newId } from "./dom.js";
 import { faultBox } from "./notice.js";
 
@@ -49,7 +49,7 @@ export function askToken(refused = false) {
 
 function openTokenDialog(refused) {
   const input = h("input", { type: "password", value: token.get(), autocomplete: "off", spellcheck: "false" });
-  const why = refused ? "The server asks for a token" + (token.get() ? ", and refused this one." : ".")
+  const why = refused ? refusal() + (token.get() ? " Give another." : "")
     : "Only needed where the server was started with --token-file.";
   const hint = "Kept until this tab is closed. Empty the field to forget it.";
   const body = [h("p", {}, why), field("Token", input, hint)];
