@@ -129,7 +129,7 @@ class Planner:
             admits=lambda topology: self.admits(self.space.plain(topology).architecture),
             known=known,
         )
-        return [(f"surrogate, {why}", _dressed(leader[0].candidate, topology)) for topology, why in found]
+        return [(why, _dressed(leader[0].candidate, topology)) for topology, why in found]
 
     def _neighbours(self, rows: Sequence[TrialRow], known: set[str]) -> Iterator[Named]:
         """Of the best candidates in turn, what differs from them in one choice and was not tried."""

@@ -279,7 +279,7 @@ def test_what_the_surrogate_proposes_is_new_allowed_and_dressed_as_the_best() ->
     assert found
     known = {r.architecture.topology for r in rows}
     for origin, candidate in found:
-        assert origin.startswith("surrogate, ")
+        assert origin.startswith("surrogate, expects ")
         assert cheap_enough(candidate.architecture)
         assert candidate.architecture.topology not in known
         assert (candidate.recipe, candidate.architecture.head_size) == (leader.recipe, 8)

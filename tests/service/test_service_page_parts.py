@@ -229,16 +229,13 @@ def test_faults_in_the_form_s_words(page: "Page", text: str, key: str, words: st
     assert by_hand["key"] == (key if text.startswith("query") else "text")
 
 
-def test_origins_are_said_once_and_cut_between_words(page: "Page") -> None:
+def test_origins_are_said_in_short_and_cut_between_words(page: "Page") -> None:
     proposed = (
         "hierarchical(average), 2 groups (also hierarchical(ward), 2 groups; spectral, 2 groups), branching after b1"
     )
     short = call(page, "lib/format.js", "m.originWords(values[0])", proposed)
     assert short == "hierarchical(average), 2 groups, branching after b1"
     assert call(page, "lib/format.js", "m.originWords(values[0], true)", proposed) == proposed
-    assert (
-        call(page, "lib/format.js", "m.originWords('surrogate, surrogate, expects +1 %')") == "surrogate, expects +1 %"
-    )
     assert call(page, "lib/format.js", "m.shorten(values[0], 60)", proposed) == (
         "hierarchical(average), 2 groups (also…branching after b1"
     )

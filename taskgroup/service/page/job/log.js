@@ -2,7 +2,7 @@
 
 import { ofJob } from "../lib/api.js";
 import { h } from "../lib/dom.js";
-import { clock, onceSaid, printable } from "../lib/format.js";
+import { clock, printable } from "../lib/format.js";
 import { fileLink } from "./downloads.js";
 
 const REPLAYED_MS = 2000; // a screen reader is spared what happened before
@@ -36,5 +36,5 @@ export function logPart(view) {
 function lineOf(event) {
   const at = h("time", { datetime: new Date(1000 * event.at).toISOString() }, clock(event.at));
   const kind = h("span", { class: "kind" }, event.kind);
-  return h("li", { class: event.kind }, at, kind, h("span", { class: "text" }, printable(onceSaid(event.text))));
+  return h("li", { class: event.kind }, at, kind, h("span", { class: "text" }, printable(event.text)));
 }

@@ -1,10 +1,10 @@
 // What a finished job found, from its spec: the same figures as at the top of the report.
 
-import { onceSaid, percent, plural, shorten, signed, times } from "../lib/format.js";
+import { percent, plural, shorten, signed, times } from "../lib/format.js";
 
 /** Tiles `[words, value, note]`, the verdict's sentence, and the tasks that the mean hides. */
 export function verdictTiles(spec, job) {
-  const text = onceSaid(job.verdict?.text ?? "");
+  const text = job.verdict?.text ?? "";
   const evidence = spec?.evidence;
   const cost = spec?.cost;
   const tiles = evidence ? [

@@ -101,15 +101,10 @@ export function shorten(text, width = 40) {
   return `${first}…${tail.length >= KEPT * n ? tail : plain.slice(start).join("")}`;
 }
 
-/** Where a trial comes from, said once: without the other methods that propose the same, unless there is `room`. */
+/** Where a trial comes from, without the other methods that propose the same, unless there is `room`. */
 export function originWords(origin, room = false) {
-  const once = onceSaid(printable(origin));
-  return room ? once : once.replace(/ \(also (?:[^()]|\([^()]*\))*\)/g, "");
-}
-
-/** A sentence of the server's without the word that older jobs' files have twice. */
-export function onceSaid(text) {
-  return text.replaceAll("surrogate, surrogate, ", "surrogate, ");
+  const whole = printable(origin);
+  return room ? whole : whole.replace(/ \(also (?:[^()]|\([^()]*\))*\)/g, "");
 }
 
 /** Characters that steer text (controls, directions) as backslash escapes, so that no name can turn a line around. */
