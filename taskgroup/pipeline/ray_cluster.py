@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from taskgroup.errors import InputError, UnreachableError
 
+NO_RAY = "executor: ray needs the extra `ray`: pip install 'taskgroup-mtl[ray]'"
 AUTO = "auto"
 HEAD_GONE_S = 30.0
 """So long may the head be out of reach. Ray itself ends the whole process after 60 s, without a word to it."""
@@ -110,8 +111,10 @@ def ray_module() -> Any:
     Raises:
         InputError: It is not installed.
     """
-    check_ray()
-    return importlib.import_module("ray")
+    try:
+        return importlib.import_module("ray")
+    except ImportError:
+        raise InputError(NO_RAY) from None
 
 
 def check_ray() -> None:
@@ -121,7 +124,7 @@ def check_ray() -> None:
         InputError: It is not installed.
     """
     if importlib.util.find_spec("ray") is None:
-        raise InputError("executor: ray needs the extra `ray`: pip install 'taskgroup-mtl[ray]'")
+        raise InputError(NO_RAY)
 
 
 def _connect(ray: Any, address: str) -> None:

@@ -110,6 +110,12 @@ def test_tokens_that_are_missing_or_wrong(call: Call, tmp_path: Path) -> None:
         assert call("jobs", "--url", url, "--token-file", "right") == (0, "no jobs\n", "")
 
 
+def test_a_server_for_ray_is_not_started_without_ray(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    told = "taskgroup: executor: ray needs the extra `ray`: pip install 'taskgroup-mtl[ray]'\n"
+    assert call("serve", "--executor", "ray", "--port", "0") == (2, "", told)
+
+
 def test_an_address_without_its_scheme(call: Call) -> None:
     told = call("jobs", "--url", "127.0.0.1:8765")
     assert told == (2, "", "taskgroup: url: should begin with http:// or https://, found `127.0.0.1:8765`\n")
