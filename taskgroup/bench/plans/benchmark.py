@@ -46,7 +46,7 @@ What `taskgroup` plans, against what one would do otherwise **with the same comp
   intervals (90 %) are over these seeds, for these tasks and these splits of the rows; others may say something else,
   as the advantages split by split show.
 - All arms of a set share trunk, steps, batch size and base learning rate, which follow from the kind of its rows.
-- What each part is worth is measured on the five sets that are cheapest to train.
+- What each part is worth is measured on the sets that are cheapest to train, five of those that a command takes.
 - "Pooled" puts the seeds of a set together: each seed is another split of the rows where the set has several.
 """
 
