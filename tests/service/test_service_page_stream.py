@@ -92,7 +92,8 @@ def test_token_is_asked_for_and_sent_along(browser: "Browser", tmp_path: "Path")
         page.get_by_role("alert").get_by_text("read").first.wait_for()
         page.get_by_role("button", name="Token").click()
         page.get_by_role("dialog").get_by_label("Token").fill(token)
-        page.keyboard.press("Enter")
+        with page.expect_navigation():  # the page is loaded again with the token
+            page.keyboard.press("Enter")
         page.get_by_label("Name", exact=True).fill("no name!")
         page.get_by_role("button", name="Submit the job").click()
         page.get_by_role("alert").get_by_text("letters and digits").wait_for()  # past the door, refused for that
