@@ -72,10 +72,9 @@ def jobs(
         return
     lines = [("JOB", "STATE", "STEP", "GAIN", ""), *(_cells(job) for job in found)]
     widths = [max(len(line[k]) for line in lines) for k in range(4)]
-    for line in lines:
-        typer.echo(
-            "  ".join((*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[4])).rstrip()
-        )
+    for *cells, words in lines:
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+        typer.echo("  ".join([*padded, words]).rstrip())
 
 
 def _cells(job: "JobView") -> tuple[str, str, str, str, str]:

@@ -1,5 +1,6 @@
 """Who does the trials of a run, as the command line says it."""
 
+import contextlib
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -61,8 +62,11 @@ class Execution:
         from taskgroup.cli.progress import terminal_progress
         from taskgroup.pipeline.job import run_job
 
-        executor = self._executor(folder)  # the nursery forks: before anything has threads
-        with terminal_progress() as progress:
+        with contextlib.ExitStack() as stack:
+            executor = self._executor(folder)  # the nursery forks: before anything has threads
+            if executor is not None:
+                stack.callback(executor.close)
+            progress = stack.enter_context(terminal_progress())
             return run_job(
                 config,
                 folder,

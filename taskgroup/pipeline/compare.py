@@ -16,9 +16,9 @@ from taskgroup.pipeline.faults import method_faults
 from taskgroup.pipeline.folder import Folder
 from taskgroup.pipeline.job import load_checked, python_source
 from taskgroup.pipeline.prepared import check_same, load_prepared, prepare
+from taskgroup.pipeline.problem_files import check_files, file_hashes
 from taskgroup.pipeline.progress import Progress
 from taskgroup.pipeline.sights import measure_missing
-from taskgroup.pipeline.sources import check_files, file_hashes
 from taskgroup.pipeline.wanted import Wanted, wanted_measures
 from taskgroup.problems.problem import Problem
 

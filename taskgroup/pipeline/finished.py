@@ -6,7 +6,7 @@ from taskgroup.core.record import Record
 from taskgroup.errors import ConflictError, InputError
 from taskgroup.pipeline.config import Config
 from taskgroup.pipeline.folder import Folder
-from taskgroup.pipeline.sources import check_files
+from taskgroup.pipeline.problem_files import check_files
 
 
 def finished_record(folder: Folder, config: Config, base: Path) -> Record | None:

@@ -33,10 +33,10 @@ from taskgroup.pipeline.faults import method_faults, untold
 from taskgroup.pipeline.finished import finished_record
 from taskgroup.pipeline.folder import Folder
 from taskgroup.pipeline.prepared import Prepared, check_same, load_prepared, prepare
+from taskgroup.pipeline.problem_files import file_hashes
 from taskgroup.pipeline.progress import Progress
 from taskgroup.pipeline.searching import search
 from taskgroup.pipeline.sections import SearchConfig
-from taskgroup.pipeline.sources import file_hashes
 from taskgroup.pipeline.steps import make_proposals, measure
 from taskgroup.problems.config import PythonConfig
 from taskgroup.problems.faults import too_few_tasks
@@ -77,7 +77,7 @@ def run_job(
         inline: Run the trials in this process, one after the other, whatever ``workers`` says.
         storage: Database of the study; SQLite in ``out`` where None.
         report: Whether to write ``report.html`` and the figures.
-        executor: Does the trials, and is closed in any case; worker processes of this machine where None.
+        executor: Does the trials; its maker closes it. Worker processes of this machine where None.
         controls: May change the budget and the number of workers, or stop the job, from other threads.
         trial_limit_s: Wall time of a trial, after which a worker process is killed and the trial tried again.
 
@@ -88,8 +88,6 @@ def run_job(
         Stopped: The controls asked for it; the same call goes on.
     """
     with contextlib.ExitStack() as stack:
-        if executor is not None:
-            stack.callback(executor.close)
         folder = Folder(out)
         finished = finished_record(folder, config, base)
         if finished is not None:

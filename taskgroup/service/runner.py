@@ -78,16 +78,17 @@ def _outcome(
         Exception: What is not the job's fault.
     """
     try:
-        run_job(
-            Config.model_validate(job.config),
-            order.folder,
-            workers=order.workers,
-            progress=telling,
-            base=order.data_root,
-            storage=order.storage,
-            executor=nursery or _on_ray(order),
-            controls=controls,
-        )
+        with contextlib.closing(nursery or _on_ray(order)) as executor:
+            run_job(
+                Config.model_validate(job.config),
+                order.folder,
+                workers=order.workers,
+                progress=telling,
+                base=order.data_root,
+                storage=order.storage,
+                executor=executor,
+                controls=controls,
+            )
     except Stopped:  # the store knows whether somebody asked for it
         return JobState.QUEUED, "its server stopped"
     except LeaseLostError:

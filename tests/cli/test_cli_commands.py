@@ -1,6 +1,7 @@
 """The commands: help, results, and one sentence with exit code 2 for every fault, with nothing written over."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import yaml
 
 import taskgroup
 from taskgroup import cli
+from taskgroup.bench.serving.processes import descendants
 from taskgroup.core.spec import Spec
 from taskgroup.errors import ConflictError, InputError, TrialError
 
@@ -279,7 +281,9 @@ def test_every_error_has_its_code(
         raise error
 
     monkeypatch.setattr("taskgroup.pipeline.job.run_job", fail)
+    before = descendants(os.getpid())
     printed = call("run", write(), code=code)
+    assert descendants(os.getpid()) == before
     assert printed.err.splitlines() == [f"taskgroup: {line}" for line in lines]
     assert printed.out == ""
 

@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -143,8 +144,8 @@ def process_in(words: str) -> int:
 def test_a_job_on_nodes_ends_like_one_done_here(nodes: Nodes, tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     one = run_job(config(), here, workers=1, progress=Silent(), base=Path(), inline=True, report=False)
-    executor = RayExecutor(there, 1, nodes.address)
-    other = run_job(config(), there, workers=1, progress=Silent(), base=Path(), report=False, executor=executor)
+    with closing(RayExecutor(there, 1, nodes.address)) as executor:
+        other = run_job(config(), there, workers=1, progress=Silent(), base=Path(), report=False, executor=executor)
     assert other.spec.fingerprint == one.spec.fingerprint
     assert json.loads((there / "fork.json").read_text())["on"]  # searching began from weights of the measurement
     for name in ("trials.csv", "affinity.csv", "weights.safetensors"):

@@ -7,30 +7,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from bundled_jobs import folder
 
 from taskgroup.core.spec import Architecture
 from taskgroup.core.topology import Topology
 from taskgroup.core.trial import TrainOptions, TrialSpec
 from taskgroup.pipeline import ray_work
-from taskgroup.pipeline.config import parse_config
 from taskgroup.pipeline.folder import Folder
 from taskgroup.pipeline.parcels import Parcel, pack, unpack
-from taskgroup.pipeline.prepared import prepare
 from taskgroup.pipeline.ray_work import node_cache, trial_parcel, unpacked
-from taskgroup.problems.load import load_problem
+
+__all__ = ["folder"]
 
 TASKS = ("weight", "waist", "pulse")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Folder:
-    section = {"name": "x", "problem": {"source": "bundled", "name": "linnerud"}, "trunk": {"name": "mlp", "width": 4}}
-    config = parse_config(section, "x", Path())
-    assert config.problem is not None
-    found = Folder(tmp_path / "job")
-    with found.held():
-        prepare(load_problem(config.problem, config.trunk, Path()), found, {})
-    return found
 
 
 @pytest.fixture

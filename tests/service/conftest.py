@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from page_browser import browser, planned, site
+from page_browser import browser, page, planned, site
 from postgres import postgres, postgres_url
 
 from taskgroup.service.store import JobStore
 
-__all__ = ["browser", "planned", "postgres", "postgres_url", "site", "store", "store_url"]
+__all__ = ["browser", "page", "planned", "postgres", "postgres_url", "site", "store", "store_url"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

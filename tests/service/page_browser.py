@@ -111,6 +111,13 @@ def site(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield url
 
 
+@pytest.fixture(scope="module")
+def page(browser: "Browser", site: str) -> Iterator["Page"]:
+    """A page with nothing on it, to try pieces on."""
+    with opened(browser, f"{site}/#/nowhere") as found:
+        yield found
+
+
 @pytest.fixture(scope="session")
 def planned(site: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Address of the page of a finished job, one of whose tasks has a hostile name."""

@@ -90,6 +90,11 @@ def test_tables_beside_a_config_are_sent_along(tmp_path: Path) -> None:
         assert (named.name, named.columns) == ("other.csv", ("x", "a", "b"))
         with pytest.raises(InputError, match="NPZ"):
             client.upload(tmp_path / "visits.csv", "other.npz")
+        client.delete_upload("other.csv")
+        with pytest.raises(InputError, match=r"there is no table `other\.csv`"):
+            client.delete_upload("other.csv")
+        with pytest.raises(ConflictError, match="needed by job `visits`"):
+            client.delete_upload(path.removeprefix("uploads/"))
 
 
 def test_each_tasks_own_table_is_sent_too(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from page_browser import PAGE, opened
+from page_browser import PAGE
 
 from taskgroup.core.affinity import Affinity
 from taskgroup.problems.guess import guess_kind, unfit_input
@@ -17,15 +17,7 @@ from taskgroup.report.summary import HEADLINES
 from taskgroup.service.model import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from playwright.sync_api import Browser, Page
-
-
-@pytest.fixture(scope="module")
-def page(browser: "Browser", site: str) -> "Iterator[Page]":
-    with opened(browser, f"{site}/#/nowhere") as found:
-        yield found
+    from playwright.sync_api import Page
 
 
 def call(page: "Page", module: str, body: str, *values: Any) -> Any:

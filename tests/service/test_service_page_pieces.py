@@ -6,15 +6,7 @@ import pytest
 from page_browser import PAGE, PHONE, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from playwright.sync_api import Browser, Page
-
-
-@pytest.fixture(scope="module")
-def page(browser: "Browser", site: str) -> "Iterator[Page]":
-    with opened(browser, f"{site}/#/nowhere") as found:
-        yield found
 
 
 def put(page: "Page", module: str, body: str, *values: Any) -> Any:

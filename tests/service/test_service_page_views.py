@@ -176,8 +176,10 @@ def test_list_is_filtered_and_paged(browser: "Browser", site: str, planned: str)
     with opened(browser, f"{base(planned)}/#/jobs") as page:
         page.get_by_label("Search", exact=True).fill("many")
         page.get_by_text("1 to 20 of 23 jobs").wait_for()
+        assert page.get_by_role("link", name="many-").count() == 20
         page.get_by_role("button", name="Older").click()
         page.get_by_text("21 to 23 of 23 jobs").wait_for()
+        assert page.get_by_role("link", name="many-").count() == 3
         page.get_by_label("State").select_option("done")
         page.get_by_text("No job fits.").wait_for()
         page.get_by_role("link", name="Show all jobs").click()

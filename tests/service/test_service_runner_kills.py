@@ -108,6 +108,7 @@ def test_a_killed_fork_server_costs_one_run(store: JobStore, start: Start) -> No
     kill(int(Path(f"/proc/{runner}/stat").read_text().rsplit(")", 1)[1].split()[1]))
     wait_until(lambda: not is_alive(runner) and not is_alive(worker), what="their ends")
     wait_until(lambda: bool(scheduler._children) and runner_of(scheduler) != runner, what="another runner")
+    assert store.get("tiny").attempts == 1
 
 
 def test_a_killed_server_takes_all_with_it_and_another_goes_on(

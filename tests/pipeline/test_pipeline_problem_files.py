@@ -9,7 +9,7 @@ import pytest
 from taskgroup.errors import ConflictError
 from taskgroup.pipeline.config import Config, parse_config
 from taskgroup.pipeline.folder import Folder
-from taskgroup.pipeline.sources import check_files, file_hashes
+from taskgroup.pipeline.problem_files import check_files, file_hashes
 
 BINARY = {"kind": "binary"}
 OWN = {"y": {**BINARY, "path": "a.csv"}, "z": {**BINARY, "path": "b.csv"}}
