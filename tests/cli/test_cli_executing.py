@@ -16,23 +16,35 @@ from taskgroup.errors import InputError
 CONFIG = {"name": "tiny", "problem": {"source": "bundled", "name": "linnerud"}, "trunk": {"name": "mlp"}}
 
 
+class Made:
+    """An executor that was asked for."""
+
+    def __init__(self, *words: object) -> None:
+        self.words, self.closed = words, 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
 class Run:
     """What reaches the pipeline."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.made: list[Any] = []
         self.options: dict[str, Any] = {}
         module: Any = ModuleType("taskgroup.pipeline.ray_executor")
-        module.RayExecutor = self.connect
+        module.RayExecutor = lambda *words: Made("a cluster", *words)
         monkeypatch.setitem(sys.modules, "taskgroup.pipeline.ray_executor", module)
-        monkeypatch.setattr("taskgroup.pipeline.nursery.Nursery", lambda *words: ("a nursery", *words))
+        monkeypatch.setattr("taskgroup.pipeline.nursery.Nursery", lambda *words: Made("a nursery", *words))
         monkeypatch.setattr("taskgroup.pipeline.job.run_job", self.run)
 
-    def connect(self, *words: object) -> str:
-        self.made.append(words)
-        return "a cluster"
+    def made(self) -> tuple[object, ...]:
+        """What was made of it; it is closed by now."""
+        made = self.options["executor"]
+        assert made.closed == 1
+        return tuple(made.words)
 
     def run(self, config: object, folder: Path, **options: Any) -> None:
+        assert options["executor"] is None or not options["executor"].closed
         self.options = {"folder": folder, **options}
 
 
@@ -43,13 +55,12 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def test_processes_of_this_machine_unless_something_is_said(run: Run) -> None:
     Execution().run(object(), Path("base"), Path("out"))  # type: ignore[arg-type]
-    assert run.made == []
-    assert run.options["executor"] == ("a nursery", Path("out"), 1, None)
+    assert run.made() == ("a nursery", Path("out"), 1, None)
     assert (run.options["workers"], run.options["trial_limit_s"], run.options["storage"]) == (1, None, None)
     assert (run.options["base"], run.options["folder"]) == (Path("base"), Path("out"))
     Execution(workers=3, trial_limit_s=9.0, storage="sqlite:///x").run(object(), Path(), Path())  # type: ignore[arg-type]
     assert (run.options["workers"], run.options["trial_limit_s"], run.options["storage"]) == (3, 9.0, "sqlite:///x")
-    assert run.options["executor"] == ("a nursery", Path(), 3, 9.0)
+    assert run.made() == ("a nursery", Path(), 3, 9.0)
 
 
 def test_a_fork_server_where_children_cannot_follow_their_parent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,9 +71,9 @@ def test_a_fork_server_where_children_cannot_follow_their_parent(run: Run, monke
 
 def test_a_ray_cluster_takes_as_many_as_it_has_room_for(run: Run) -> None:
     Execution(ExecutorName.RAY).run(object(), Path(), Path("out"))  # type: ignore[arg-type]
+    assert run.made() == ("a cluster", Path("out"), None, None, 0.0, None)
     Execution(ExecutorName.RAY, 4, "head:6379", 0.25, 60.0).run(object(), Path(), Path("out"))  # type: ignore[arg-type]
-    assert run.made == [(Path("out"), None, None, 0.0, None), (Path("out"), 4, "head:6379", 0.25, 60.0)]
-    assert run.options["executor"] == "a cluster"
+    assert run.made() == ("a cluster", Path("out"), 4, "head:6379", 0.25, 60.0)
 
 
 @pytest.mark.parametrize(
