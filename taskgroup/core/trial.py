@@ -135,6 +135,8 @@ class TrialResult(Frozen):
         seconds: Wall time.
         message: Why it failed.
         file: Name of the file with big arrays (affinity samples or weights), in the job's trial folder.
+        redrawn: Of a confirmation whose validation rows are as given: errors under draws of these rows, the same draws
+            for all, a tuple for each draw in the order of the tasks.
     """
 
     key: str
@@ -144,3 +146,4 @@ class TrialResult(Frozen):
     seconds: float = 0.0
     message: str = ""
     file: str | None = None
+    redrawn: tuple[tuple[float, ...], ...] = ()

@@ -108,13 +108,19 @@ def _train(job: Job, entries: Sequence[Entry], seeds: Sequence[int], results: di
     results |= {result.key: result for result in done}
     n_steps = job.train(job.config.confirm.steps).steps
     job.charge("confirm", len(seeds) * sum(job.compute.trainings(entry.row.candidate, n_steps) for entry in entries))
-    return [
-        Trained(
-            Arm(entry.name, entry.row.architecture, entry.row.cost, _errors(job, group, results), entry.row.recipe),
-            group,
-        )
-        for entry, group in zip(entries, specs, strict=True)
-    ]
+    return [Trained(_arm(job, entry, group, results), group) for entry, group in zip(entries, specs, strict=True)]
+
+
+def _arm(job: Job, entry: Entry, specs: Sequence[TrialSpec], results: Mapping[str, TrialResult]) -> Arm:
+    redrawn = [results[spec.key].redrawn for spec in specs]
+    return Arm(
+        name=entry.name,
+        architecture=entry.row.architecture,
+        cost=entry.row.cost,
+        errors=_errors(job, specs, results),
+        recipe=entry.row.recipe,
+        redrawn=np.array(redrawn) if all(redrawn) else None,
+    )
 
 
 def _settled(trained: Sequence[Trained]) -> list[Trained]:

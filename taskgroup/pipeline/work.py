@@ -17,6 +17,7 @@ from taskgroup.pipeline.together import train_group
 from taskgroup.training.loop import DivergedError, Trained
 from taskgroup.training.metrics import errors_on
 from taskgroup.training.pruning import Pruning
+from taskgroup.training.redrawn import redrawn_errors
 
 
 def run_trial(spec: TrialSpec, prepared: Prepared) -> TrialResult:
@@ -95,10 +96,14 @@ def _outcome(
 
 
 def _kept(spec: TrialSpec, prepared: Prepared, network: SharedNetwork, trained: Trained) -> TrialResult:
-    """The result, and the weights beside it."""
+    """The result, with what draws of the validation rows make of it, and the weights beside it."""
     path = weights_file(prepared, spec.key)
     save_weights(network, path)
-    return _finished(spec, trained, path.name)
+    result = _finished(spec, trained, path.name)
+    if spec.division is not None:  # every seed has other rows, whose luck its errors show
+        return result
+    drawn = redrawn_errors(network, prepared.tasks, prepared.rows("val"))
+    return result.model_copy(update={"redrawn": tuple(tuple(float(f"{e:.5g}") for e in row) for row in drawn)})
 
 
 def _test(spec: TrialSpec, prepared: Prepared) -> TrialResult:

@@ -80,7 +80,7 @@ def optimism(
     configurations Tsamardinos, Greasidou and Borboudakis 2018, doi:10.1007/s10994-018-5714-4. The slope is ours.
     """
     separate, shared = named(arms, SEPARATE).errors, named(arms, SHARED).errors
-    rule, gains = rule_for(allowed_arms(arms, limits), separate, level, by)
+    rule, gains = rule_for(allowed_arms(arms, limits), named(arms, SEPARATE), level, by)
     taken = rule.take(gains)
     kinds = np.array([_kind(name) for name in rule.names])
     alike = kinds[taken] == _kind(chosen.name)

@@ -232,14 +232,24 @@ def _separate(case: Case) -> Verdict:
     shared = case.against_shared
     gain = f"gain against all-shared: {shared.percent()} {case.runs}"
     if shared.above_zero:
-        keeps = "and keeps the constraints and limits " if SHARED in case.lacking else ""
-        worse = "distinguishably or much worse on validation"
-        rest = f"separate everything; whatever is cheaper {keeps}was {worse}. {sentence_case(gain)}"
-        return case.say("separate_everything", rest)
+        better = "nothing that keeps the constraints and limits" if SHARED in case.lacking else "nothing"
+        rest = f"separate everything; {better} was distinguishably better on validation{_nearly(case)}"
+        return case.say("separate_everything", f"{rest}. {sentence_case(gain)}")
     if SHARED in case.lacking:
         rest = f"all-separate; all-shared is not distinguishably worse, but {case.lacking[SHARED]}; {gain}"
         return case.say("best_within_limits", rest)
     return _contradicted(case, SHARED) if shared.below_zero else _near_shared(case)
+
+
+def _nearly(case: Case) -> str:
+    """The cheapest finalist that cannot be told from the chosen all-separate, as the end of a sentence, if any."""
+    cheaper = [arm for arm in case.arms if arm.name != SHARED and arm.cost.macs_ratio < case.separate_ratio]
+    near = [arm for arm in cheaper if not arm.gain_vs_separate.below_zero]
+    if not near:
+        return ""
+    arm = min(near, key=lambda arm: arm.cost.macs_ratio)
+    share = f"{arm.cost.macs_ratio / case.separate_ratio:.0%} of its multiply-accumulates"
+    return f"; {arm.name}, at {share}, is not distinguishably worse there ({arm.gain_vs_separate.percent()})"
 
 
 def _shared(case: Case) -> Verdict:

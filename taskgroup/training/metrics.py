@@ -58,11 +58,21 @@ def _regression_error(task: Task, predicted: Array, labels: Array) -> float:
     return max(error, 1e-12) / max(spread, 1e-12)
 
 
-@torch.no_grad()
 def errors_on(model: MultiTaskModel, tasks: TaskSet, rows: Rows, chunk: int = 4096) -> dict[str, float]:
-    """Every task's error on ``rows``, in evaluation mode; training mode is switched back on.
+    """Every task's error on ``rows``, see :func:`outputs_on`."""
+    found = outputs_on(model, tasks, rows, chunk)
+    return {task.name: task_error(task, *found[task.name]) for task in tasks}
 
-    Rows that tasks have of their own run along their own paths only, where the model has any.
+
+@torch.no_grad()
+def outputs_on(model: MultiTaskModel, tasks: TaskSet, rows: Rows, chunk: int = 4096) -> dict[str, tuple[Array, Array]]:
+    """Every task's outputs and labels on ``rows``, in evaluation mode; training mode is switched back on.
+
+    Rows that tasks have of their own run along their own paths only, where the model has any: then a task has outputs
+    for its own rows alone, in their order.
+
+    Returns:
+        Outputs of shape ``(n, n_outputs)`` and labels of shape ``(n,)`` by task.
     """
     model.eval()
     if rows.owner is not None and model.branched:
@@ -74,7 +84,7 @@ def errors_on(model: MultiTaskModel, tasks: TaskSet, rows: Rows, chunk: int = 40
         outputs = {t: torch.cat([p[t] for p in parts]) for t in tasks.names}
         labels = dict(zip(tasks.names, rows.labels.unbind(dim=1), strict=True))
     model.train()
-    return {t.name: task_error(t, outputs[t.name].double().numpy(), labels[t.name].double().numpy()) for t in tasks}
+    return {t: (outputs[t].double().numpy(), labels[t].double().numpy()) for t in tasks.names}
 
 
 def _on_own_rows(model: MultiTaskModel, tasks: TaskSet, rows: Rows) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

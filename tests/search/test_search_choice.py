@@ -1,5 +1,7 @@
 """The choice among confirmed arms, and who is ahead of the chosen one."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -61,8 +63,8 @@ def test_the_cheapest_within_one_standard_error_of_the_best(short: float, expect
 
 def test_the_cheapest_has_to_be_distinguishable_from_all_shared_too() -> None:
     shared, best = arm(SHARED, FLAT.errors, 1), arm("trial 8", FLAT.errors * 0.9, 3)
-    assert pick(shared, FLAT, best, swinging("trial 7", 0.06, 2, 0.1)) == "trial 8"
-    assert pick(at(SHARED, -0.3, 1), FLAT, best, swinging("trial 7", 0.06, 2, 0.1)) == "trial 7"
+    assert pick(shared, FLAT, best, swinging("trial 7", 0.093, 2, 0.12)) == "trial 8"
+    assert pick(at(SHARED, -0.3, 1), FLAT, best, swinging("trial 7", 0.093, 2, 0.12)) == "trial 7"
 
 
 def test_one_task_with_a_tiny_error_does_not_decide() -> None:
@@ -140,17 +142,79 @@ def test_a_wider_level_keeps_all_shared() -> None:
 
 
 def test_the_rule_takes_one_arm_for_each_draw() -> None:
-    rule = Rule((SHARED, "a", "b"), np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 50, 2.0)
-    gains = 0.02 * np.array([[0.0, 1.5, 1.9], [0.0, 1.5, 3.0], [0.0, 2.1, 3.0], [0.0, 2.5, 2.0], [1.0, 0.0, 0.5]])
+    apart = (np.ones((3, 3)) - np.eye(3)) / 200
+    rule = Rule((SHARED, "a", "b"), (1.0, 2.0, 3.0), apart, apart, 2.0)
+    gains = np.array([[0.0, 1.5, 1.9], [0.0, 1.5, 3.0], [0.0, 2.6, 3.0], [0.0, 2.5, 2.0], [1.0, 0.0, 0.5]]) / 200
     assert [rule.names[k] for k in rule.take(gains)] == [SHARED, "b", "a", "a", SHARED]
-    free = Rule(("a", "b"), np.ones((2, 2)) / 50, 2.0)
+    free = Rule(("a", "b"), (1.0, 2.0), apart[1:, 1:], apart[1:, 1:], 2.0)
     assert [free.names[k] for k in free.take(gains[:, 1:])] == ["a", "b", "a", "a", "a"]
 
 
 def test_however_uncertain_much_is_not_left_and_little_is_given_away() -> None:
-    rule = Rule((SHARED, "a", "b"), np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]), 2.0)
-    gains = np.array([[0.0, 0.02, 0.09], [0.0, 0.02, 0.11], [0.0, 0.1001, 0.14], [0.0, 0.12, 0.18], [0.1, 0.0, 0.02]])
+    apart = np.ones((3, 3)) - np.eye(3)
+    rule = Rule((SHARED, "a", "b"), (1.0, 2.0, 3.0), apart, apart, 2.0)
+    gains = np.array([[0.0, 0.02, 0.09], [0.0, 0.02, 0.11], [0.0, 0.131, 0.14], [0.0, 0.12, 0.14], [0.1, 0.0, 0.02]])
     assert [rule.names[k] for k in rule.take(gains)] == [SHARED, "b", "a", "b", SHARED]
+
+
+APART = (np.ones((4, 4)) - np.eye(4)) / 100
+"""Standard errors of 0.01 between any two of four arms."""
+
+
+@pytest.mark.parametrize(
+    ("gains", "expected"),
+    [
+        ((-0.05, 0.015, 0.0, 0.015), "a"),  # at half of all-separate's cost, ahead at all
+        ((-0.05, -0.001, 0.0, 0.015), SEPARATE),  # neither it nor, at more than half, 0.015
+        ((-0.05, -0.001, 0.0, 0.021), "b"),
+        ((-0.05, 0.015, 0.0, 0.021), "a"),  # the cheapest within 0.01 of the best that may take its place
+        ((0.0, 0.015, -0.01, 0.019), SHARED),
+        ((0.0, 0.015, 0.01, 0.031), "b"),
+        ((0.0, 0.025, 0.012, 0.029), "a"),  # not `b`, but `a` halves the cost
+        ((0.0, 0.019, 0.012, 0.029), SEPARATE),  # were it not for all-shared
+        ((0.0, -0.02, 0.012, 0.029), SEPARATE),  # better than all-shared for sure, but how?
+    ],
+)
+def test_the_better_baseline_stays_where_rows_leave_it_open(gains: tuple[float, ...], expected: str) -> None:
+    rule = Rule((SHARED, "a", SEPARATE, "b"), (1.0, 2.0, 4.0, 4.5), APART, 2 * APART, 2.0)
+    assert [rule.names[k] for k in rule.take(np.array([gains]))] == [expected]
+
+
+def with_rows(name: str, gain: float, ratio: float, luck: float) -> Arm:
+    """An arm whose gain is the same in all seeds, and in half of the draws of the rows ``luck`` more or less."""
+    errors = 0.3 * np.ones((N_SEEDS, N_TASKS)) * (1 - gain)
+    drawn = 0.3 * (1 - gain - luck * np.array([1.0, -1.0, 1.0, -1.0]))[:, None] * np.ones(N_TASKS)
+    return replace(arm(name, errors, ratio), redrawn=np.tile(drawn, (N_SEEDS, 1, 1)))
+
+
+@pytest.mark.parametrize(("luck", "expected"), [(0.018, "trial 7"), (0.022, SEPARATE)])
+def test_a_lead_has_to_be_more_than_the_luck_of_the_validation_rows(luck: float, expected: str) -> None:
+    arms = (with_rows(SHARED, -0.2, 1, 0.0), with_rows(SEPARATE, 0, 4, 0.0), with_rows("trial 7", 0.02, 3, luck))
+    assert pick(*arms) == expected
+    assert pick(*(replace(arm, redrawn=None) for arm in arms)) == "trial 7"
+    lead = lead_over(arms, arms[1], Limits(), 0.9)
+    assert lead is not None
+    assert lead.n_more is None  # seeds have settled it; rows have not
+
+
+def test_seeds_that_would_settle_a_lead_are_named_unless_it_is_the_rows() -> None:
+    arms = [arm(SHARED, FLAT.errors, 1), FLAT, swinging("trial 7", 0.065, 2, 0.1)]
+    known, same, hidden = (
+        lead_over(those, those[0], Limits(), 0.9) for those in (arms, drawn(arms, 0.001), drawn(arms, 0.1))
+    )
+    assert known is not None
+    assert known.n_more
+    assert same == known
+    assert hidden == replace(known, n_more=None)
+
+
+def drawn(arms: Sequence[Arm], luck: float) -> list[Arm]:
+    """The same arms with draws of the rows that differ by about ``luck``, drawn for each arm alone."""
+    found = []
+    for k, one in enumerate(arms):
+        factor = 1 + luck * np.random.default_rng(k).normal(size=(1, 50, 1))
+        found.append(replace(one, redrawn=one.errors[:, None, :] * factor))
+    return found
 
 
 def test_lead_names_the_best_arm_and_is_none_for_the_best() -> None:
