@@ -5,14 +5,15 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from tiny_jobs import SPACE, STAGES, make_folder
+from tiny_jobs import SPACE, STAGES, make_folder, trial
 
 from taskgroup.core.grouping import Grouping
 from taskgroup.core.record import SEPARATE, SHARED, TrialRow
 from taskgroup.core.spec import AdapterSpec, Architecture, Cost, Recipe
 from taskgroup.core.topology import Topology
+from taskgroup.core.trial import TrialResult
 from taskgroup.errors import TrialError
-from taskgroup.pipeline.choosing import Trained, _entries, _settled
+from taskgroup.pipeline.choosing import Entry, Trained, _arm, _entries, _settled
 from taskgroup.pipeline.config import Config
 from taskgroup.pipeline.context import Job
 from taskgroup.search.choice import Arm
@@ -66,6 +67,19 @@ def test_baselines_are_confirmed_at_their_best_recipe(job: Job) -> None:
     assert [(e.name, e.row.number) for e in _entries(job, far)] == [(SHARED, 3), (SEPARATE, 4), ("trial 6", 6)]
     with pytest.raises(TrialError, match="the search has no complete trial of all-separate"):
         _entries(job, [rows[1], rows[2]])
+
+
+def test_draws_of_the_rows_reach_the_choice_where_all_seeds_have_them(job: Job) -> None:
+    specs = [trial(job.prepared, "confirm", seed=seed) for seed in (1, 2)]
+    errors = dict.fromkeys(job.prepared.tasks.names, 0.5)
+    drawn = ((0.4, 0.5, 0.6), (0.6, 0.5, 0.4))
+    results = {spec.key: TrialResult(key=spec.key, state="complete", errors=errors, redrawn=drawn) for spec in specs}
+    entry = Entry("trial 3", row(3, job.baseline(SHARED), 0.1))
+    arm = _arm(job, entry, specs, results)
+    assert arm.redrawn is not None
+    assert (arm.name, arm.redrawn.tolist()) == ("trial 3", [[list(one) for one in drawn]] * 2)
+    older = {**results, specs[0].key: results[specs[0].key].model_copy(update={"redrawn": ()})}
+    assert _arm(job, entry, specs, older).redrawn is None
 
 
 def test_a_baseline_counts_as_the_better_of_its_recipes(job: Job) -> None:

@@ -89,6 +89,7 @@ def test_together_each_seed_has_its_division(tmp_path: Path) -> None:
     for spec, by_itself in zip(group, alone, strict=True):
         result = prepared.folder.result(spec)
         found = result or work.run_trial(group[1], prepared)
+        assert found.redrawn == ()  # every seed has other rows
         assert found.errors == pytest.approx(work.run_trial(by_itself, prepared).errors, rel=1e-3)
 
 

@@ -9,9 +9,12 @@ from safetensors.torch import load_file
 from tiny_jobs import TASKS, make_folder, make_problem, make_trunk, trial
 
 from taskgroup.core.trial import Bar, TrialResult, TrialSpec
+from taskgroup.nn.weights import load_weights
 from taskgroup.pipeline.folder import Folder
+from taskgroup.pipeline.networks import make_network
 from taskgroup.pipeline.prepared import Prepared
 from taskgroup.pipeline.work import run_and_keep, run_trial
+from taskgroup.training.redrawn import redrawn_errors
 
 STEPS = ("measure", "search", "confirm", "test")
 
@@ -89,6 +92,16 @@ def test_the_test_step_scores_the_weights_that_confirmation_kept(prepared: Prepa
     assert scored.errors != kept.errors  # other rows
     missing = run_trial(trial(prepared, "test", weights="nothing"), prepared)
     assert missing.state == "failed"
+
+
+def test_a_confirmation_says_what_its_rows_leave_open(prepared: Prepared) -> None:
+    spec = trial(prepared, "confirm")
+    kept = run_trial(spec, prepared)
+    network = load_weights(make_network(spec, prepared), prepared.folder.trials / str(kept.file))
+    drawn = redrawn_errors(network, prepared.tasks, prepared.rows("val"))
+    assert np.array(kept.redrawn) == pytest.approx(drawn, rel=1e-4)
+    assert TrialResult.model_validate_json(kept.model_dump_json()) == kept
+    assert run_trial(trial(prepared), prepared).redrawn == ()
 
 
 def test_what_a_trunk_raises_is_the_result(tmp_path: Path) -> None:
