@@ -216,7 +216,7 @@ class ConfirmConfig(Sparse):
         finalists: Best candidates of the search to confirm, beside both baselines.
         steps: Length of the trainings; by default ``train.steps``.
         level: Coverage of the intervals.
-        cheapest_by: What decides among candidates that are not distinguishable from the best.
+        cheapest_by: Cost by which the cheapest is taken of candidates that are not distinguishable from the best.
         together: Whether all seeds of a candidate are trained as one batched network: ``auto`` where that is faster,
             by shapes and kinds of layers, whatever the number of workers; or ``never``.
         shortlist: Best candidates of the search that are trained under a further seed of the search before finalists
