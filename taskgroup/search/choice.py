@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 MUCH, LITTLE = 0.1, 0.01
 """Merit that is not left to chance, and that may be given away for a lower cost: about 10 % and 1 % of the error."""
 HALF = 0.5
-"""An arm at so much of the better baseline's cost takes its place if it is ahead at all."""
+"""An arm at so much of the better baseline's cost takes its place for so much of the lead that others need."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Rule:
     1. All-shared stays unless the best arm is distinguishably above it, ``g_best - g_shared > t s``, or by so much that
        staying would be a gamble however uncertain it is, ``MUCH``.
     2. Then the better baseline stays unless another arm that is so too, ``g - g_shared > t s``, leads it by more than
-       seeds and rows leave open, ``d`` or ``MUCH``; or leads it at all for at most ``HALF`` of its cost.
+       seeds and rows leave open, ``d`` or ``MUCH``; by more than ``HALF`` of that for at most ``HALF`` of its cost.
     3. Of the arms that do: the cheapest whose shortfall against their best is at most s and at most ``LITTLE``.
 
     A baseline that may not be chosen is not among the arms; without both only the last counts.
@@ -110,7 +110,7 @@ class Rule:
         better = np.array(there, dtype=np.intp)[gains[:, there].argmax(axis=1)]
         lead = gains - gains[np.arange(len(gains)), better][:, None]
         halved = np.array(self.costs) <= HALF * np.array(self.costs)[better][:, None]
-        ahead &= (lead > np.minimum(self.doubt[better], MUCH)) | (halved & (lead > 0))
+        ahead &= lead > np.minimum(self.doubt[better], MUCH) * np.where(halved, HALF, 1.0)
         if SHARED in self.names:
             shared = self.names.index(SHARED)
             above = gains - gains[:, [shared]] > np.minimum(self.quantile * self.stderr[shared], MUCH)

@@ -164,9 +164,9 @@ APART = (np.ones((4, 4)) - np.eye(4)) / 100
 @pytest.mark.parametrize(
     ("gains", "expected"),
     [
-        ((-0.05, 0.015, 0.0, 0.015), "a"),  # at half of all-separate's cost, ahead at all
-        ((-0.05, -0.001, 0.0, 0.015), SEPARATE),  # neither it nor, at more than half, 0.015
-        ((-0.05, -0.001, 0.0, 0.021), "b"),
+        ((-0.05, 0.011, 0.0, 0.015), "a"),  # at half of all-separate's cost half of 0.02 is enough
+        ((-0.05, 0.009, 0.0, 0.019), SEPARATE),
+        ((-0.05, 0.009, 0.0, 0.021), "b"),
         ((-0.05, 0.015, 0.0, 0.021), "a"),  # the cheapest within 0.01 of the best that may take its place
         ((0.0, 0.015, -0.01, 0.019), SHARED),
         ((0.0, 0.015, 0.01, 0.031), "b"),
