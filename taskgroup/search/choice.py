@@ -15,6 +15,7 @@ from taskgroup.search.limits import Limits
 from taskgroup.search.statistics import (
     drawn_gains,
     gain_interval,
+    normal,
     scaled,
     seed_weights,
     seeds_to_settle,
@@ -63,13 +64,14 @@ def expense(cost: Cost, by: Literal["macs", "params"]) -> tuple[float, float]:
 class Rule:
     """How one arm is taken from several, given their gains: the same for the runs as they are and for draws of them.
 
-    With g an arm's :func:`merit`, s the paired standard error of the difference of two, d the same with the luck of the
-    validation rows in it, and t Student's quantile at ``0.5 + level / 2``:
+    With g an arm's :func:`merit`, s the paired standard error of the difference of two over seeds and r that over draws
+    of the validation rows, t Student's quantile at ``0.5 + level / 2`` and z the normal one:
 
     1. All-shared stays unless the best arm is distinguishably above it, ``g_best - g_shared > t s``, or by so much that
        staying would be a gamble however uncertain it is, ``MUCH``.
     2. Then the better baseline stays unless another arm that is so too, ``g - g_shared > t s``, leads it by more than
-       seeds and rows leave open, ``d`` or ``MUCH``; by more than ``HALF`` of that for at most ``HALF`` of its cost.
+       seeds and rows leave open, ``sqrt((t s)² + (z r)²)`` or ``MUCH``; by more than ``HALF`` of that for at most
+       ``HALF`` of its cost.
     3. Of the arms that do: the cheapest whose shortfall against their best is at most s and at most ``LITTLE``.
 
     A baseline that may not be chosen is not among the arms; without both only the last counts.
@@ -78,8 +80,8 @@ class Rule:
         names: Of the arms among which it chooses, cheapest first.
         costs: Theirs.
         stderr: Standard error of the difference of two arms' merits over the seeds, shape ``(n_arms, n_arms)``.
-        doubt: The same over seeds and validation rows.
         quantile: The ``t`` above.
+        doubt: Lead over another that seeds and validation rows leave open, the square root above, same shape.
 
     Source: of the last, the one-standard-error rule, Breiman, Friedman, Olshen and Stone 1984, Classification and
     Regression Trees, section 3.4.3, doi:10.1201/9781315139470. There the standard error is that of the best; runs are
@@ -89,8 +91,8 @@ class Rule:
     names: tuple[str, ...]
     costs: tuple[float, ...]
     stderr: Array
-    doubt: Array
     quantile: float
+    doubt: Array
 
     def take(self, gains: Array) -> NDArray[np.intp]:
         """Places of the arms that are chosen, one for each row of ``gains``, shape ``(n_draws, n_arms)``."""
@@ -170,13 +172,13 @@ def rule_for(arms: Sequence[Arm], separate: Arm, level: float, by: Literal["macs
     weights = seed_weights(n_seeds)
     gains = [drawn_gains(weights, arm.errors, separate.errors) for arm in cheapest_first]
     drawn = np.stack([scaled(gain, "log").mean(axis=1) for gain in gains], axis=1)
-    stderr = _stderr(drawn)
+    stderr, quantile = _stderr(drawn), student(level, n_seeds - 1)
     rule = Rule(
         names=tuple(arm.name for arm in cheapest_first),
         costs=tuple(expense(arm.cost, by)[0] for arm in cheapest_first),
         stderr=stderr,
-        doubt=np.hypot(stderr, _stderr_of_rows(cheapest_first, separate)),
-        quantile=student(level, n_seeds - 1),
+        quantile=quantile,
+        doubt=np.hypot(quantile * stderr, normal(level) * _stderr_of_rows(cheapest_first, separate)),
     )
     return rule, drawn
 
@@ -231,7 +233,7 @@ def lead_over(arms: Sequence[Arm], chosen: Arm, limits: Limits, level: float) ->
     gain = gain_interval(best.errors, chosen.errors, level=level)
     advantage = gain_interval(best.errors, separate.errors, minus=chosen.errors, level=level, scale="log")
     n_seeds, of_rows = len(chosen.errors), float(_stderr_of_rows([best, chosen], separate)[0, 1])
-    in_rows = advantage.above_zero or advantage.mean <= of_rows
+    in_rows = advantage.above_zero or advantage.mean <= normal(level) * of_rows
     n_more = None if in_rows or gain.mean <= 0 else seeds_to_settle(advantage, n_seeds, level, n_most(n_seeds))
     return Lead(best.name, gain, n_more)
 

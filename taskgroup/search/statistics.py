@@ -27,6 +27,11 @@ def student(level: float, freedom: float) -> float:
     return float(special.stdtrit(freedom, 0.5 + level / 2))
 
 
+def normal(level: float) -> float:
+    """The same for a standard error that is known."""
+    return float(special.ndtri(0.5 + level / 2))
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A mean gain and how well it is known.
