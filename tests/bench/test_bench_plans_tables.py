@@ -111,6 +111,27 @@ def test_advantages_over_the_better_baseline_are_shown_split_by_split() -> None:
     assert found["over it, split by split"] == "-10.0, +20.0 %"
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"copies": [3, 3]}, SEPARATE),
+        ({"copies": [3, 3], "recipe": "learning rate x 4"}, SEPARATE),
+        ({"copies": [1, 1]}, SHARED),
+        ({"copies": [1, 3]}, "another"),
+        ({"copies": [1, 1], "adapters": 2}, "another"),
+        ({"copies": [1, 1], "helpers": 1}, "another"),
+        ({"copies": [3, 3], "head_size": 32}, "another"),
+    ],
+)
+def test_a_plan_that_is_a_baseline_is_called_so(changes: dict[str, Any], expected: str) -> None:
+    plain = {"adapters": 0, "helpers": 0, "head_size": 0}
+    rows = [row | plain | {"copies": [3, 3] if row["arm"] == SEPARATE else [1, 1]} for row in pair(0.2, 0.1)]
+    rows = [row | changes if row["arm"] == PLAN else row for row in rows]
+    other = [row | {"seed": 1} | ({"copies": [1, 3]} if row["arm"] == PLAN else {}) for row in rows]
+    (found,) = tables([*other, *rows])["The plan against both baselines"]
+    assert found["the plan, split by split"] == f"{expected}, another"
+
+
 def pair(plan: float, shared: float) -> list[Row]:
     return [
         made_row(arm, [mean - 0.01, mean + 0.01]) for arm, mean in ((PLAN, plan), (SHARED, shared), (SEPARATE, 0.0))

@@ -60,6 +60,7 @@ def _verdict(rows: Sequence[Row], name: str) -> Row:
         "best baseline": better,
         "in words": _word(against, better),
         "over it, split by split": _each_split(ours, _of(rows, name, better)),
+        "the plan, split by split": _networks(ours, _of(rows, name, SEPARATE)),
         "parameters": f"{mean(r['params_ratio'] for r in ours):.2f}",
         "MACs": f"{mean(r['macs_ratio'] for r in ours):.2f}",
     }
@@ -70,6 +71,21 @@ def _each_split(ours: Sequence[Row], others: Sequence[Row]) -> str:
     theirs = {row["seed"]: [row] for row in others}
     both = sorted((row for row in ours if row["seed"] in theirs), key=lambda row: row["seed"])
     return ", ".join(f"{100 * advantage([row], theirs[row['seed']]).mean:+.1f}" for row in both) + " %"
+
+
+def _networks(ours: Sequence[Row], separate: Sequence[Row]) -> str:
+    """What the plan is under each split: a baseline, whatever its learning rate, or another network."""
+    parted = {row["seed"]: row for row in separate}
+    both = sorted((row for row in ours if row["seed"] in parted), key=lambda row: row["seed"])
+    return ", ".join(_network(row, parted[row["seed"]]) for row in both)
+
+
+def _network(row: Row, separate: Row) -> str:
+    if row["adapters"] or row["helpers"] or row["head_size"] != separate["head_size"]:
+        return "another"
+    if row["copies"] == separate["copies"]:
+        return SEPARATE
+    return "another" if max(row["copies"]) > 1 else SHARED
 
 
 def _goals(rows: Sequence[Row], verdicts: Sequence[Row]) -> list[Row]:
