@@ -134,4 +134,5 @@ def test_draws_that_choose_otherwise_do_not_count() -> None:
     assert optimism(arms, chosen, test, Limits(), 0.9, "macs") == Optimism()
     test = TestErrors(chosen=arms[2].errors, separate=even, shared=even)
     found = optimism(arms, arms[2], test, Limits(), 0.9, "macs")
-    assert 0.03 < found.against_shared < 0.06  # what is chosen in half of the draws is so by 0.8 standard errors
+    # what is chosen in half of the draws is so by 0.8 standard errors of 0.045; moved down by them, by 1.4 normal ones
+    assert 0.05 < found.against_shared < 0.1
