@@ -112,6 +112,7 @@ def _train(job: Job, entries: Sequence[Entry], seeds: Sequence[int], results: di
 
 
 def _arm(job: Job, entry: Entry, specs: Sequence[TrialSpec], results: Mapping[str, TrialResult]) -> Arm:
+    """The entry's arm; without draws of the rows where an earlier version left results that have none."""
     redrawn = [results[spec.key].redrawn for spec in specs]
     return Arm(
         name=entry.name,

@@ -58,9 +58,9 @@ def optimism(
 
     B being the draws in which the answer is of the same kind as the real one: all-shared, all-separate or a plan. In
     them the runs that are there play the truth and the draws play the runs; plans a little worse than they are, since a
-    margin made them win. Test errors of arms that were not chosen
-    are not known and need not be: what carries over to the test split is the share that the chosen arm's test gain
-    follows its validation gain from draw to draw, a regression through the origin over both baselines c::
+    margin made them win. Test errors of arms that were not chosen are not known and need not be: what carries over to
+    the test split is the share that the chosen arm's test gain follows its validation gain from draw to draw, a
+    regression through the origin over both baselines c::
 
         beta = sum_bc (t_bc - t_c) (v_bc - v_c) / sum_bc (v_bc - v_c)²        within 0 and 1
 

@@ -234,6 +234,8 @@ def test_a_baseline_that_breaks_the_constraints_is_no_rival() -> None:
     assert "all-shared, which breaks the constraints, is not distinguishably worse than the plan: +30.0 %" in plan.text
     assert ruled(PLAN, SHARED, ABOVE, ABOVE) == CASES["better_than_both"]
     assert "nothing that keeps the constraints and limits was" in ruled(SEPARATE, SHARED, SELF, ABOVE).text
+    near = "is not distinguishably worse there (+0.0 % [-10.0, +10.0])"
+    assert near in ruled(SEPARATE, SHARED, SELF, ABOVE).text
     forced = ruled(SEPARATE, SHARED, SELF, ABOUT)
     assert forced.code == "best_within_limits"
     assert "all-separate; all-shared is not distinguishably worse, but breaks the constraints" in forced.text

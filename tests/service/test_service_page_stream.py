@@ -63,6 +63,7 @@ def test_list_follows_what_happens(browser: "Browser", planned: str) -> None:
         row.wait_for()
         httpx.post(f"{site}/api/jobs/streamed/cancel").raise_for_status()
         row.get_by_text("Cancelled").wait_for()
+        assert row.count() == 1
 
 
 def test_token_is_asked_for_and_sent_along(browser: "Browser", tmp_path: "Path") -> None:

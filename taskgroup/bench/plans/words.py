@@ -81,6 +81,7 @@ def _networks(ours: Sequence[Row], separate: Sequence[Row]) -> str:
 
 
 def _network(row: Row, separate: Row) -> str:
+    """Which of the two baselines, or neither: ``another``."""
     if row["adapters"] or row["helpers"] or row["head_size"] != separate["head_size"]:
         return "another"
     if row["copies"] == separate["copies"]:
