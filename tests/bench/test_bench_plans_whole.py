@@ -16,8 +16,12 @@ from taskgroup.bench.plans.benchmark import PlansBench
 from taskgroup.bench.plans.lab import Account, Lab
 from taskgroup.bench.plans.suites import Suite
 from taskgroup.core.recipe import Candidate
+from taskgroup.core.seeds import derive_seed
+from taskgroup.core.trial import TrialResult, TrialSpec
 from taskgroup.errors import TrialError
+from taskgroup.pipeline.prepared import Prepared
 from taskgroup.pipeline.progress import Silent
+from taskgroup.pipeline.work import run_trial
 
 KEYS = {"dataset", "seed", "arm", "gain_vs_separate", "ci90", "worst_task_gain", "params_ratio", "macs_ratio"}
 
@@ -59,6 +63,7 @@ def test_the_whole_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "data").mkdir()
     write_set(tmp_path / "data", "tiny")
     (tmp_path / "data" / "broken.npz").write_bytes(b"no archive")
+    trained = by_the_lab(monkeypatch)
     found = run(tmp_path)
     rows = {row["arm"]: row for row in found["rows"] if "arm" in row}
     assert list(rows) == [OURS, SHARED, SEPARATE, "HOA"]
@@ -80,7 +85,25 @@ def test_the_whole_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert min(spent[SHARED], spent[SEPARATE]) > 0.5 * spent[OURS]
     assert (tmp_path / "out" / "plans-quick.png").read_bytes().startswith(b"\x89PNG")
 
+    assert [name for name, row in rows.items() if "choices" in row] == [OURS]
+    assert ours["choices"]["as it is"]["macs"] == pytest.approx(ours["macs_ratio"])  # the job's own choice
+    assert "## Rules of choice" in found["text"]
+    fresh = {spec.seed for spec in trained if spec.step == "confirm"}
+    assert fresh == {derive_seed(0, "final", k) for k in range(2)}  # what jobs have confirmed is only scored
+
     goes_on(tmp_path, found, monkeypatch)
+
+
+def by_the_lab(monkeypatch: pytest.MonkeyPatch) -> list[TrialSpec]:
+    """Gets what the lab itself does, jobs apart."""
+    done: list[TrialSpec] = []
+
+    def noted(spec: TrialSpec, prepared: Prepared) -> TrialResult:
+        done.append(spec)
+        return run_trial(spec, prepared)
+
+    monkeypatch.setattr("taskgroup.bench.plans.lab.run_trial", noted)
+    return done
 
 
 def goes_on(folder: Path, found: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,8 @@ import torch
 
 from taskgroup.bench.frame import Places, Row
 from taskgroup.bench.plans.arms import ABLATIONS, ARMS, OURS, SEPARATE, Arm
+from taskgroup.bench.plans.choices import choices
+from taskgroup.bench.plans.flow import job_folder
 from taskgroup.bench.plans.lab import Account, Lab
 from taskgroup.bench.plans.picture import draw_gains
 from taskgroup.bench.plans.suites import Suite, suite
@@ -47,6 +49,9 @@ What `taskgroup` plans, against what one would do otherwise **with the same comp
   as the advantages split by split show.
 - All arms of a set share trunk, steps, batch size and base learning rate, which follow from the kind of its rows.
 - What each part is worth is measured on the sets that are cheapest to train, five of those that a command takes.
+- Rules of choice: what others would have taken of the networks that each job confirmed, against the baseline that is
+  better on the test split, under the five seeds of the confirmation. All of these networks are scored on test, once all
+  arms have chosen.
 - "Pooled" puts the seeds of a set together: each seed is another split of the rows where the set has several.
 """
 
@@ -73,10 +78,12 @@ What `taskgroup` plans, against what one would do otherwise **with the same comp
             arms = [*ARMS, *(ABLATIONS if cheap and int(seed) in chosen.ablated else ())]
             found, failed = _chosen(lab, arms, folder, progress, cell)
             errors = _tested(lab, found, chosen, failed)
+            planned = [arm.name for arm in arms if arm.name in errors and job_folder(lab, arm.name).exists()]
+            chosen_by = {arm: {"choices": choices(lab, arm)} for arm in planned}
         rows = []
         for arm in arms:
             if arm.name in errors and SEPARATE in errors:
-                rows.append(_row(lab, name, arm, found[arm.name], errors))
+                rows.append(_row(lab, name, arm, found[arm.name], errors) | chosen_by.get(arm.name, {}))
             else:
                 why = failed.get(arm.name, f"there is no {SEPARATE} to compare with")
                 rows.append({"dataset": name, "seed": int(seed), "left_out": f"{arm.name}: {why}"})

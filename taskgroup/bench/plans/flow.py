@@ -30,7 +30,7 @@ def flow(lab: Lab, account: Account, *, name: str, changes: Mapping[str, Any]) -
     for path, value in changes.items():
         section, _, key = path.partition(".")
         data[section] = {**data.get(section, {}), key: value}
-    folder = lab.prepared.folder.path / "jobs" / name.replace(" ", "-")
+    folder = job_folder(lab, name)
     share_trials(lab, folder)
     record = run_job(
         Config.model_validate(data),
@@ -53,6 +53,11 @@ def flow(lab: Lab, account: Account, *, name: str, changes: Mapping[str, Any]) -
     if (folder / FORK).exists():
         account.facts["fork"] = json.loads((folder / FORK).read_text(encoding="utf-8"))
     return Candidate(architecture=record.spec.architecture, recipe=record.spec.recipe)
+
+
+def job_folder(lab: Lab, name: str) -> Path:
+    """Where the job of the arm ``name`` lies, if it has one."""
+    return lab.prepared.folder.path / "jobs" / name.replace(" ", "-")
 
 
 def share_trials(lab: Lab, folder: Path) -> None:

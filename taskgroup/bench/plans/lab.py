@@ -1,6 +1,6 @@
 """Lab: trains candidates of one problem, remembers every training, and keeps account of what each arm has used."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -134,12 +134,29 @@ class Lab:
 
     def tested(self, candidate: Candidate, n_seeds: int) -> Array:
         """Test errors of trainings under fresh seeds, the same for all arms; shape ``(n_seeds, n_tasks)``."""
-        seeds, found = [derive_seed(self.seed, "final", k) for k in range(n_seeds)], []
-        for spec in grouped(self.prepared, [self._spec(candidate, seed, "confirm", None) for seed in seeds]):
-            self._done(spec)
-            scored = self._done(spec.model_copy(update={"step": "test", "weights": spec.key, "together": ()}))
-            found.append([scored.errors[task] for task in self.tasks])
-        return np.array(found)
+        return self._kept(candidate, "final", n_seeds)[-1]
+
+    def confirmed(self, candidate: Candidate, n_seeds: int) -> tuple[Array, Array | None, Array]:
+        """What the confirmations of a job gave, and their test errors, which the job itself reads of its choice alone.
+
+        Returns:
+            Validation errors, shape ``(n_seeds, n_tasks)``; under draws of the rows, ``(n_seeds, n_draws, n_tasks)``,
+            None where results of an earlier version have none; test errors like the first.
+        """
+        done, tested = self._kept(candidate, "confirm", n_seeds)
+        redrawn = [result.redrawn for result in done]
+        return self._errors(done), np.array(redrawn) if all(redrawn) else None, tested
+
+    def _kept(self, candidate: Candidate, purpose: str, n_seeds: int) -> tuple[list[TrialResult], Array]:
+        """Trainings whose weights are kept, and their test errors."""
+        seeds = [derive_seed(self.seed, purpose, k) for k in range(n_seeds)]
+        specs = grouped(self.prepared, [self._spec(candidate, seed, "confirm", None) for seed in seeds])
+        done = [self._done(spec) for spec in specs]
+        tests = [spec.model_copy(update={"step": "test", "weights": spec.key, "together": ()}) for spec in specs]
+        return done, self._errors([self._done(spec) for spec in tests])
+
+    def _errors(self, results: Sequence[TrialResult]) -> Array:
+        return np.array([[result.errors[task] for task in self.tasks] for result in results])
 
     def affinity(
         self, options: Mapping[str, Any], account: Account, *, every: int | str = "auto", recipe: Recipe | None = None

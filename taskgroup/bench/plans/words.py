@@ -5,6 +5,7 @@ from statistics import mean
 
 from taskgroup.bench.frame import Row
 from taskgroup.bench.plans.arms import ABLATIONS, ARMS, OURS, SEPARATE, SHARED, Arm
+from taskgroup.bench.plans.choices import rules_of_choice
 from taskgroup.bench.plans.pooling import advantage, pooled
 from taskgroup.core.gain import Interval
 
@@ -24,6 +25,8 @@ def tables(rows: Sequence[Row]) -> dict[str, list[Row]]:
         ablated = [arm for arm in ABLATIONS if any(_has(done, arm.name, n) and _has(done, OURS, n) for n in sets)]
         if ablated:
             found["What each part is worth"] = [_part(done, sets, arm) for arm in ablated]
+        if any("choices" in row for row in done):
+            found["Rules of choice"] = rules_of_choice(done)
         forked = [row for row in done if "fork" in row]
         if forked:
             found["Forking"] = [_forked(row) for row in forked]
