@@ -24,7 +24,7 @@ from taskgroup.errors import ConflictError, InputError, TaskgroupError
 from taskgroup.pipeline.config import Config, read_yaml
 from taskgroup.service.model import Event, JobState
 from taskgroup.service.tablefiles import with_tables
-from taskgroup.service.views import JobList, JobView, UploadView
+from taskgroup.service.views import ColumnList, ColumnView, JobList, JobView, UploadView
 
 T = TypeVar("T")
 
@@ -120,6 +120,10 @@ class Client:
             query = {"name": name or Path(path).name}
             found = self._call("POST", "/api/uploads", params=query, content=file, headers=kind)
         return UploadView.model_validate(found)
+
+    def columns(self, name: str) -> tuple[ColumnView, ...]:
+        """What the columns of an uploaded table look like in its first rows."""
+        return ColumnList.model_validate(self._call("GET", f"/api/uploads/{quote(name, safe='')}/columns")).columns
 
     def delete_upload(self, name: str) -> None:
         """Remove a table that no job still to be run needs."""

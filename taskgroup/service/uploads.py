@@ -14,7 +14,8 @@ from taskgroup.service.refusal import RefusedError
 from taskgroup.service.security.names import upload_name
 from taskgroup.service.settings import Settings
 from taskgroup.service.tables import COLUMNS, EXPANSION, columns_of
-from taskgroup.service.views import UploadList, UploadView
+from taskgroup.service.tables.heads import look
+from taskgroup.service.views import ColumnList, UploadList, UploadView
 
 
 class Uploads:
@@ -81,10 +82,25 @@ class Uploads:
         Raises:
             RefusedError: 404, there is none of this name.
         """
+        self._there(name).unlink(missing_ok=True)
+
+    def columns(self, name: str) -> ColumnList:
+        """What the columns of a table look like.
+
+        Raises:
+            RefusedError: 404, there is none of this name; 422, its rows cannot be read.
+        """
+        path = self._there(name)
+        try:
+            return ColumnList(columns=look(path, columns_of(path, self._max_unpacked)))
+        except InputError as error:
+            raise RefusedError(422, list(error.problems)) from None
+
+    def _there(self, name: str) -> Path:
         path = self._folder / name
         if path.is_symlink() or not path.is_file():
             raise RefusedError(404, f"there is no table `{name}`")
-        path.unlink(missing_ok=True)
+        return path
 
     def listed(self) -> UploadList:
         """Every table that can be read."""

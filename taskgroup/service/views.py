@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from taskgroup.core.gain import Interval
 from taskgroup.core.record import Proposals, TrialRow
 from taskgroup.core.spec import AdapterSpec, Helper, Verdict
-from taskgroup.core.task import Frozen
+from taskgroup.core.task import Frozen, Kind
 from taskgroup.service.model import MAX_PRIORITY, Event, Job, JobState, Wanted
 
 
@@ -252,6 +252,28 @@ class UploadList(Frozen):
     """Uploaded tables, by name."""
 
     uploads: tuple[UploadView, ...]
+
+
+class ColumnView(Frozen):
+    """A column of a table as its first rows show it; all but the name is empty where they are not seen.
+
+    Attributes:
+        name: Its name.
+        kind: Which kind of task it could be, None for none.
+        unfit: Why it had better not be an input, empty where it may be.
+        values: Its different values as text, at most 1000, in order; none of a column that holds fractions.
+    """
+
+    name: str
+    kind: Kind | None = None
+    unfit: str = ""
+    values: tuple[str, ...] = ()
+
+
+class ColumnList(Frozen):
+    """The columns of a table, in its order."""
+
+    columns: tuple[ColumnView, ...]
 
 
 class SpaceView(Frozen):

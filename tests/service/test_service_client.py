@@ -90,6 +90,7 @@ def test_tables_beside_a_config_are_sent_along(tmp_path: Path) -> None:
         assert (named.name, named.columns) == ("other.csv", ("x", "a", "b"))
         with pytest.raises(InputError, match="NPZ"):
             client.upload(tmp_path / "visits.csv", "other.npz")
+        assert [column.name for column in client.columns("other.csv")] == list(named.columns)
         client.delete_upload("other.csv")
         with pytest.raises(InputError, match=r"there is no table `other\.csv`"):
             client.delete_upload("other.csv")

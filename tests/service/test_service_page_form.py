@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pandas as pd
 import pytest
 from page_browser import DESKTOP, HOSTILE, PHONE, base, opened, table
 
@@ -77,8 +78,8 @@ def test_faults_go_when_their_field_is_corrected(
         assert (faults.count(), invalid.count()) == (1, 1)
         assert page.get_by_role("alert").get_by_text("One thing has to be put right:").is_visible()
         page.get_by_label("Upload a table").set_input_files(table(tmp_path, "corrected.csv"))
-        faults.first.wait_for(state="detached")
-        assert invalid.count() == 0
+        page.get_by_label("Kind of alarm").wait_for()
+        assert (faults.count(), invalid.count()) == (0, 0)
         said("Tasks: tick at least one column, which your network should predict.")
         page.get_by_role("checkbox", name="wear is a task").check()
         assert (faults.count(), invalid.count()) == (0, 0)
@@ -96,15 +97,61 @@ def test_faults_go_when_their_field_is_corrected(
         faults.get_by_text("Config, line 2").wait_for()
 
 
-def test_of_a_table_on_the_server_no_kinds_are_guessed(browser: "Browser", planned: str, tmp_path: "Path") -> None:
-    hint = "The rows of this table are not seen here"
+def test_kinds_and_inputs_are_guessed_wherever_the_table_comes_from(
+    browser: "Browser", planned: str, tmp_path: "Path"
+) -> None:
     with opened(browser, f"{base(planned)}/#/submit") as page:
         page.locator("button[type=submit]:enabled").wait_for()
+        kind, row = page.get_by_label("Kind of alarm"), page.get_by_role("checkbox", name="row is an input")
         page.get_by_label("Or one that is on the server").select_option("machines.csv")
-        page.get_by_text(hint).wait_for()
-        page.get_by_label("Upload a table").set_input_files(table(tmp_path, "seen.csv"))
-        page.get_by_text(hint).wait_for(state="detached")
-        assert page.get_by_label("Kind of alarm").input_value() == "binary"
+        kind.wait_for()
+        assert (kind.input_value(), row.is_checked()) == ("binary", False)
+        frame = pd.read_csv(table(tmp_path, "other.csv")).assign(alarm=lambda f: f["wear"] / 3)
+        frame.to_parquet(tmp_path / "other.parquet")
+        page.get_by_label("Upload a table").set_input_files(tmp_path / "other.parquet")
+        page.locator("select[data-column=alarm]").and_(
+            page.locator(":has(option:checked[value=regression])")
+        ).wait_for()
+        assert not row.is_checked()
+
+
+def test_a_table_is_removed_from_the_server(browser: "Browser", planned: str, tmp_path: "Path") -> None:
+    with opened(browser, f"{base(planned)}/#/submit") as page:
+        remove, picked = page.get_by_role("button", name="Remove this table"), page.get_by_label("Name", exact=True)
+        page.locator("button[type=submit]:enabled").wait_for()
+        assert not remove.is_visible()
+        page.get_by_label("Upload a table").set_input_files(table(tmp_path, "mistake.csv"))
+        page.get_by_label("Kind of alarm").wait_for()
+        assert picked.input_value() == "mistake"
+        remove.click()
+        dialog = page.get_by_role("dialog", name="Remove mistake.csv from the server?")
+        dialog.get_by_role("button", name="Remove").click()
+        page.get_by_text("The columns of the table stand here").wait_for()
+        assert (picked.input_value(), remove.is_visible()) == ("", False)
+        assert not page.get_by_text("mistake.csv: uploaded").is_visible()
+        assert "mistake" not in page.get_by_label("Config", exact=True).input_value()
+        assert httpx.get(f"{base(planned)}/api/uploads/mistake.csv/columns").status_code == 404
+
+
+def test_a_table_whose_rows_cannot_be_read_is_told_at_once(browser: "Browser", site: str, tmp_path: "Path") -> None:
+    (tmp_path / "ragged.csv").write_text("a,b\n1,2\n1,2,3\n")
+    with opened(browser, f"{site}/#/submit", expected="status of 422") as page:
+        page.get_by_label("Upload a table").set_input_files(tmp_path / "ragged.csv")
+        page.get_by_text("ragged.csv: its first rows should be readable, found: ").wait_for()
+
+
+def test_a_task_column_names_the_tasks_and_a_label_column_their_kind(
+    browser: "Browser", site: str, tmp_path: "Path"
+) -> None:
+    lines = [f"{k / 7},{'abc'[k % 3]},{k % 5 / 4}" for k in range(60)]
+    (tmp_path / "visits.csv").write_text("\n".join(["x,clinic,outcome", *lines]))
+    with opened(browser, f"{site}/#/submit") as page:
+        page.get_by_label("Upload a table").set_input_files(tmp_path / "visits.csv")
+        page.get_by_role("radio", name="A task column and a label column").check()
+        page.get_by_label("Task column", exact=True).select_option("clinic")
+        page.get_by_label("Label column", exact=True).select_option("outcome")
+        assert page.get_by_label("Tasks, one a line").input_value() == "a\nb\nc"
+        assert page.get_by_label("Kind of all tasks").input_value() == "regression"
 
 
 @SIZES

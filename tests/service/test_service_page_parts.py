@@ -5,13 +5,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import yaml
 from page_browser import PAGE
 
 from taskgroup.core.affinity import Affinity
-from taskgroup.problems.guess import guess_kind, unfit_input
 from taskgroup.report.plots.range import lowest_shown
 from taskgroup.report.summary import HEADLINES
 from taskgroup.service.model import JobState
@@ -107,32 +105,6 @@ def test_config_of_a_table_in_both_forms(page: "Page") -> None:
         "label_column": "e",
         "split": {"column": "c"},
     }
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        ["0", "1", "1"],
-        ["a", "b", "c", "a"],
-        [str(k % 7) for k in range(50)],
-        [str(k * k % 101) for k in range(80)],
-        ["0.5", "1.5", "2.25"],
-        [f"name {k}" for k in range(60)],
-        ["3", "3", "3"],
-        [str(k) for k in range(30)],
-        ["5", "6", "7", "9"],
-    ],
-)
-def test_guesses_agree_with_the_package(page: "Page", values: list[str]) -> None:
-    column = pd.Series([float(v) if "." in v else int(v) if v.isdigit() else v for v in values])
-    assert call(page, "submit/guess.js", "m.guessKind(values[0])", values) == (guess_kind(column).kind or "")
-    assert bool(call(page, "submit/guess.js", "m.unfit(values[0])", values)) == bool(unfit_input(column))
-
-
-def test_csv_with_quotes_and_line_ends(page: "Page") -> None:
-    text = 'a,"b, c","d ""e"""\r\n1,"two\nlines",3\r\n\r\n4,5,6'
-    rows = call(page, "submit/guess.js", "m.parse(values[0])", text)
-    assert rows == [["a", "b, c", 'd "e"'], ["1", "two\nlines", "3"], ["4", "5", "6"]]
 
 
 def test_centred_affinity_is_the_package_s(page: "Page") -> None:

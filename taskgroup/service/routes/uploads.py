@@ -13,12 +13,13 @@ from taskgroup.service.routes.common import Here
 from taskgroup.service.security.configs import tables_of
 from taskgroup.service.security.names import MAX_NAME
 from taskgroup.service.store import JobStore
-from taskgroup.service.views import UploadList, UploadView
+from taskgroup.service.views import ColumnList, UploadList, UploadView
 
 router = APIRouter(tags=["uploads"])
 
 BATCH = 200
 BINARY = {"schema": {"type": "string", "format": "binary"}}
+ThisTable = Annotated[str, Path(pattern=NAME_PATTERN, max_length=MAX_NAME, description="Name of the table.")]
 
 
 @router.post(
@@ -45,11 +46,14 @@ async def upload_table(
     return view
 
 
+@router.get("/api/uploads/{name}/columns", responses=documented(404, 422))
+def list_columns(context: Here, name: ThisTable) -> ColumnList:
+    """What the columns of a table look like in its first rows: which kind of task they could be, and which inputs."""
+    return context.uploads.columns(name)
+
+
 @router.delete("/api/uploads/{name}", status_code=204, responses=documented(404, 409, 422))
-def delete_upload(
-    context: Here,
-    name: Annotated[str, Path(pattern=NAME_PATTERN, max_length=MAX_NAME, description="Name of the table.")],
-) -> None:
+def delete_upload(context: Here, name: ThisTable) -> None:
     """Remove a table that no job needs which is not done."""
     job = next((job for job in _unfinished(context.store) if f"uploads/{name}" in tables_of(job.config)), None)
     if job is not None:

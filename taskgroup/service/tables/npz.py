@@ -5,6 +5,8 @@ import tokenize
 import zipfile
 import zlib
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -23,7 +25,20 @@ PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 READABLE = "biufMUS"
 """Kinds of arrays that can be columns."""
 
-Header = tuple[tuple[int, ...], "np.dtype[np.generic]"]
+
+@dataclass(frozen=True)
+class Header:
+    """What an array says of itself.
+
+    Attributes:
+        shape: Its shape.
+        by_columns: Whether it lies column by column.
+        dtype: Of its elements.
+    """
+
+    shape: tuple[int, ...]
+    by_columns: bool
+    dtype: "np.dtype[np.generic]"
 
 
 def npz_columns(path: Path, max_unpacked: int) -> tuple[str, ...]:
@@ -59,18 +74,22 @@ def _headers(archive: zipfile.ZipFile, file: str, max_unpacked: int) -> dict[str
             raise InputError(f"{file}: should hold arrays as numpy.savez writes them, found `{member.filename[:100]}`")
         with archive.open(member) as stream:
             name = member.filename.removesuffix(".npy")
-            found[name] = _header(stream, member.file_size, f"{file}: array `{name[:100]}`")
+            found[name] = header_of(stream, member.file_size, f"{file}: array `{name[:100]}`")
     return found
 
 
-def _header(stream: IO[bytes], size: int, what: str) -> Header:
-    """Shape and type of an array, checked against the bytes that are there."""
+def header_of(stream: IO[bytes], size: int, what: str) -> Header:
+    """Shape and type of an array, checked against the bytes that are there; the stream is then at its first element.
+
+    Raises:
+        InputError: It is no array of numbers or text, or not as large as it says.
+    """
     try:
         version = npy.read_magic(stream)
         readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
         if version not in readers:
             raise InputError(f"{what} should be in NPY format 1.0 or 2.0, found {version}")
-        shape, _, dtype = readers[version](stream)
+        shape, by_columns, dtype = readers[version](stream)
     except InputError:
         raise
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError) as error:
@@ -80,14 +99,24 @@ def _header(stream: IO[bytes], size: int, what: str) -> Header:
     expected = math.prod(shape) * dtype.itemsize
     if any(n < 0 for n in shape) or expected != size - stream.tell():
         raise InputError(f"{what} should hold {expected} bytes by its header, found {size - stream.tell()}")
-    return shape, dtype
+    return Header(shape, by_columns, dtype)
+
+
+def rows_of(shapes: Iterable[tuple[int, ...]]) -> int:
+    """The number of rows: the commonest length."""
+    lengths = Counter(shape[0] for shape in shapes)
+    return max(lengths, key=lambda n: (lengths[n], n)) if lengths else 0
+
+
+def shapes_of(headers: dict[str, Header]) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays that can hold columns."""
+    return {name: header.shape for name, header in headers.items() if header.shape and header.dtype.kind in READABLE}
 
 
 def _names(headers: dict[str, Header]) -> tuple[str, ...]:
-    """As the reader of such files names columns; the number of rows is the commonest length."""
-    shapes = {name: shape for name, (shape, dtype) in headers.items() if shape and dtype.kind in READABLE}
-    lengths = Counter(shape[0] for shape in shapes.values())
-    n_rows = max(lengths, key=lambda n: (lengths[n], n)) if lengths else 0
+    """As the reader of such files names columns."""
+    shapes = shapes_of(headers)
+    n_rows = rows_of(shapes.values())
     found: list[str] = []
     for name, shape in shapes.items():
         if shape == (n_rows,):

@@ -2,18 +2,15 @@
 
 import { field, h, newId, replace, select, setText } from "../lib/dom.js";
 import { plural, printable } from "../lib/format.js";
-import { guessKind, unfit } from "./guess.js";
 
 const KINDS = [["", "Kind?"], ["binary", "binary"], ["multiclass", "multiclass"], ["regression", "regression"]];
 const SHOWN = 300; // rows at once; a filter finds the others
 const FEW = 12;
 
-/** What is known of the columns at first: all inputs but those that had better not be. */
-export function freshColumns(names, rows) {
-  return names.map((name) => {
-    const values = rows.get(name) ?? [];
-    const why = values.length ? unfit(values) : "";
-    return { name, task: false, input: !why, kind: values.length ? guessKind(values) : "", why };
+/** What the form holds of the columns at first: all are inputs but those that had better not be. */
+export function freshColumns(seen) {
+  return seen.map(({ name, kind, unfit, values }) => {
+    return { name, task: false, input: !unfit, kind: kind ?? "", why: unfit, values };
   });
 }
 
@@ -89,20 +86,21 @@ function row(column, tell) {
 }
 
 /** Task column and label column: a table in which every row belongs to one task. */
-export function longPart(form, rows, changed) {
+export function longPart(form, changed) {
   const options = [["", "Choose…"], ...form.columns.map((c) => [c.name, printable(c.name)])];
   const set = (key, value) => {
     form[key] = value;
     changed();
   };
+  const seen = (name) => form.columns.find((column) => column.name === name);
   const names = h("textarea", { rows: 5, spellcheck: "false", oninput: () => set("taskNames", linesOf(names.value)) });
   const kind = select(KINDS, form.kind, { class: "kind", onchange: () => set("kind", kind.value) });
   const label = select(options, form.labelColumn, { class: "labels", onchange: () => {
-    form.kind = kind.value = guessKind(rows.get(label.value) ?? []) || form.kind;
+    form.kind = kind.value = seen(label.value)?.kind || form.kind;
     set("labelColumn", label.value);
   } });
   const task = select(options, form.taskColumn, { class: "tasks", onchange: () => {
-    form.taskNames = [...new Set(rows.get(task.value) ?? [])].slice(0, 1000);
+    form.taskNames = [...(seen(task.value)?.values ?? [])];
     names.value = form.taskNames.join("\n");
     set("taskColumn", task.value);
   } });
@@ -111,7 +109,7 @@ export function longPart(form, rows, changed) {
     field("Task column", task, "Names the task that a row belongs to."),
     field("Label column", label, "What is to be predicted."),
     field("Kind of all tasks", kind),
-    field("Tasks, one a line", names, "Values of the task column; rows of others are left out."));
+    field("Tasks, one a line", names, "From the first rows: add what is missing. Rows of others are left out."));
 }
 
 function linesOf(text) {

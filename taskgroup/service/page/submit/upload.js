@@ -1,21 +1,48 @@
 // Choosing a table: one that is on the server, or one to be uploaded, by drop or by hand.
 
-import { ApiError, address, faultFrom, getJson, token } from "../lib/api.js";
+import { ApiError, address, faultFrom, getJson, request, token } from "../lib/api.js";
+import { ask } from "../lib/dialog.js";
 import { field, h, replace, select } from "../lib/dom.js";
 import { bytes, printable } from "../lib/format.js";
 import { announce, faultBox } from "../lib/notice.js";
-import { firstRows } from "./guess.js";
 
+const KEPT = "Jobs that are done keep what they found. A table that another job still needs stays.";
 const BROKEN_OFF = "The upload broke off. Is the server running, and is the file within its limit?";
 
-/** `chosen` is called with `{name, bytes, columns}` and the first rows, where the browser has seen them. */
+/**
+ * `chosen` is called with the name of a table and its columns, `{name, kind, unfit, values}` as the server sees them;
+ * with an empty name where none is chosen any more.
+ */
 export function uploadPart({ chosen, signal }) {
   const known = new Map();
-  const rows = new Map();
-  const take = (name) => known.has(name) && chosen(known.get(name), rows.get(name) ?? new Map());
-  const there = select([], "", { onchange: () => take(there.value) });
-  const input = h("input", { type: "file", accept: ".csv,.parquet,.npz", onchange: () => put(input.files[0]) });
   const course = h("div", { class: "course", hidden: true });
+  const failed = (fault) => {
+    if (fault.name === "AbortError") return;
+    course.hidden = false;
+    replace(course, faultBox(fault));
+  };
+  const take = async (name) => {
+    if (!known.has(name)) return;
+    const { columns } = await getJson(ofTable(name, "/columns"), { signal });
+    if (there.value === name) chosen(name, columns); // not another, meanwhile
+  };
+  const there = select([], "", { onchange: () => {
+    remove.hidden = !there.value;
+    take(there.value).catch(failed);
+  } });
+  const remove = h("button", { type: "button", onclick: async () => {
+    const name = there.value;
+    const act = () => request(ofTable(name), { method: "DELETE", signal });
+    const words = { title: `Remove ${printable(name)} from the server?`, yes: "Remove", danger: true };
+    if (!(await ask({ ...words, body: h("p", {}, KEPT), act }))) return;
+    known.delete(name);
+    input.value = "";
+    course.hidden = true;
+    fillSelect("");
+    announce(`${name} is removed.`);
+    chosen("", []);
+  } }, "Remove this table");
+  const input = h("input", { type: "file", accept: ".csv,.parquet,.npz", onchange: () => put(input.files[0]) });
   const hint = "CSV, Parquet or NPZ. Choose a file, or drop it here.";
   const drop = h("div", { class: "drop" }, field("Upload a table", input, hint), course);
   const fillSelect = (value) => {
@@ -23,19 +50,18 @@ export function uploadPart({ chosen, signal }) {
     replace(there, h("option", { value: "" }, known.size ? "Choose…" : "None yet"), [...known.values()].map(option));
     there.value = value;
     there.disabled = !known.size;
+    remove.hidden = !value;
   };
   const put = async (file) => {
     if (!file) return;
     try {
-      rows.set(file.name, await firstRows(file));
       const upload = await sendFile(file, course, signal);
       known.set(upload.name, upload);
-      rows.set(upload.name, rows.get(file.name));
       fillSelect(upload.name);
       announce(`${upload.name} is uploaded: ${upload.columns.length} columns.`);
-      take(upload.name);
+      await take(upload.name);
     } catch (fault) {
-      if (fault.name !== "AbortError") replace(course, faultBox(fault));
+      failed(fault);
     }
   };
   acceptDrops(drop, put);
@@ -44,14 +70,18 @@ export function uploadPart({ chosen, signal }) {
     for (const upload of uploads) known.set(upload.name, upload);
     fillSelect(there.value);
   });
-  const element = h("div", { class: "upload" }, drop, field("Or one that is on the server", there));
-  const choose = (name) => {
+  const element = h("div", { class: "upload" }, drop, field("Or one that is on the server", there), remove);
+  const choose = async (name) => {
     if (!known.has(name)) return false;
     fillSelect(name);
-    take(name);
+    await take(name);
     return true;
   };
   return { element, listed, choose, control: input };
+}
+
+function ofTable(name, rest = "") {
+  return `/api/uploads/${encodeURIComponent(name)}${rest}`;
 }
 
 function acceptDrops(drop, put) {

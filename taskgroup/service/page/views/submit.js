@@ -14,20 +14,19 @@ import { uploadPart } from "../submit/upload.js";
 
 const UNSET = { taskColumn: "", labelColumn: "", taskNames: [], kind: "", split: "", base: null };
 const BUDGET = { space: null, trials: null, seeds: null };
-const UNSEEN = "The rows of this table are not seen here: choose the kind of each task, and untick what is no input.";
 const ABOUT = "A job finds out which tasks should share a network, where it branches and how large its adapters are.";
 
 export async function submitView({ main, address, signal, title }) {
   title("New job");
   const form = { name: "", data: "table", file: "", form: "wide", columns: [], same: null, ...UNSET, ...BUDGET };
-  const view = { form, signal, spaces: [], rows: new Map(), format: "yaml", edited: false };
+  const view = { form, signal, spaces: [], format: "yaml", edited: false };
   view.changed = () => rewrite(view);
   view.set = (key, value) => {
     form[key] = value;
     view.changed();
   };
   view.suggestName = () => suggestName(view);
-  view.upload = uploadPart({ signal, chosen: (file, rows) => setTable(view, file, rows) });
+  view.upload = uploadPart({ signal, chosen: (file, columns) => setTable(view, file, columns) });
   const parts = [dataPart(view), tasksPart(view), part("Search space", spaceFields(view)), jobPart(view)];
   view.fields = fieldsOf(view);
   view.faults = faultList(view);
@@ -60,7 +59,8 @@ async function startFrom(view, from) {
   try {
     const { name, problem, space } = await askedFor(from, view.signal);
     const file = /^uploads\/(.*)$/s.exec(problem.path ?? "")?.[1];
-    const filled = problem.source === "table" && view.upload.choose(file) ? formOf(problem, form.columns) : null;
+    const isThere = problem.source === "table" && (await view.upload.choose(file));
+    const filled = isThere ? formOf(problem, form.columns) : null;
     Object.assign(form, filled ?? { data: "same", same: problem });
     if (filled) showColumns(view);
     else view.showData("same", [["same", `The data of ${printable(from)}`]]);
@@ -109,24 +109,28 @@ function dataPart(view) {
 }
 
 function tasksPart(view) {
-  const words = "The columns of the table stand here when it is chosen.";
-  view.picker = h("div", { class: "picker" }, h("p", { class: "small" }, words));
+  view.picker = h("div", { class: "picker" }, noColumns());
   view.tasks = part("Tasks", view.picker);
   return view.tasks;
 }
 
-/** A table was chosen: its columns come up, and the job is named after it. */
-function setTable(view, file, rows) {
+function noColumns() {
+  return h("p", { class: "small" }, "The columns of the table stand here when it is chosen.");
+}
+
+/** A table was chosen: its columns come up, and the job is named after it; or none is, any more. */
+function setTable(view, file, columns) {
   const { form } = view;
-  Object.assign(form, UNSET, { file: file.name, columns: freshColumns(file.columns, rows) });
-  view.rows = rows;
+  Object.assign(form, UNSET, { file, columns: freshColumns(columns) });
   suggestName(view);
-  showColumns(view);
+  if (file) showColumns(view);
+  else replace(view.picker, noColumns());
+  view.changed();
   view.faults.settle(view.upload.element);
 }
 
 function showColumns(view) {
-  const { form, rows } = view;
+  const { form } = view;
   const forms = [["wide", "A column for each task"], ["long", "A task column and a label column"]];
   const body = h("div");
   const changed = () => {
@@ -135,7 +139,7 @@ function showColumns(view) {
   };
   const show = () => {
     const isWide = form.form === "wide";
-    replace(body, isWide ? columnsPart(form.columns, changed) : longPart(form, rows, changed));
+    replace(body, isWide ? columnsPart(form.columns, changed) : longPart(form, changed));
     view.changed();
   };
   const byColumn = form.columns.map((c) => [c.name, `by column ${printable(c.name)}`]);
@@ -147,8 +151,7 @@ function showColumns(view) {
     show();
   };
   show();
-  replace(view.picker, choice("How the table holds its tasks", forms, form.form, turn),
-    rows.size || form.base ? null : h("p", { class: "hint" }, UNSEEN), body,
+  replace(view.picker, choice("How the table holds its tasks", forms, form.form, turn), body,
     field("Rows are divided", view.split, "A split column says train, val or test in every row."));
 }
 

@@ -1,0 +1,109 @@
+"""Heads: the first rows of a table, few enough for a table of any size, and what its columns look like in them."""
+
+import math
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from taskgroup.errors import InputError
+from taskgroup.problems.faults import one_line
+from taskgroup.problems.guess import guess_kind, unfit_input
+from taskgroup.problems.readers.npz import ArraySource
+from taskgroup.problems.source import FrameSource, Source, plain
+from taskgroup.service.tables.npz import Header, header_of, rows_of, shapes_of
+from taskgroup.service.views import ColumnView
+
+MOST_ROWS, FEWEST_ROWS, MOST_CELLS = 10_000, 50, 200_000
+MOST_BYTES = 1 << 25
+"""Of one array that has to be read whole."""
+MOST_VALUES = 1000
+"""Of a column that are told."""
+
+
+def look(path: Path, names: tuple[str, ...]) -> tuple[ColumnView, ...]:
+    """What ``taskgroup init`` would say of the columns, from the first rows; nothing of those that it cannot see.
+
+    Args:
+        path: A table that :func:`~taskgroup.service.tables.columns_of` has read.
+        names: Its columns.
+
+    Raises:
+        InputError: Its first rows cannot be read.
+    """
+    n_rows = min(MOST_ROWS, max(FEWEST_ROWS, MOST_CELLS // len(names)))
+    try:
+        source = HEADS[path.suffix.lower().removeprefix(".")](path, n_rows)
+    except (pd.errors.ParserWarning, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path.name}: its first rows should be readable, found: {one_line(error)}") from None
+    seen = set(source.names)
+    return tuple(_view(name, source.column(name)) if name in seen else ColumnView(name=name) for name in names)
+
+
+def _view(name: str, column: "pd.Series[Any]") -> ColumnView:
+    try:
+        values = list(dict.fromkeys(plain(column)))
+        marks = () if any(isinstance(value, float) for value in values) else tuple(map(str, values[:MOST_VALUES]))
+        return ColumnView(name=name, kind=guess_kind(column).kind, unfit=unfit_input(column), values=marks)
+    except TypeError:  # cells that hold lists and the like
+        return ColumnView(name=name, unfit=f"neither numbers nor text ({column.dtype})")
+
+
+def _csv(path: Path, n_rows: int) -> Source:
+    return FrameSource(pd.read_csv(path, index_col=False, nrows=n_rows), path.name)
+
+
+def _parquet(path: Path, n_rows: int) -> Source:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as table:
+            frame = next(table.iter_batches(n_rows)).to_pandas()
+    except pa.ArrowException as error:
+        raise ValueError(one_line(error)) from error
+    frame = frame.set_axis([str(c) for c in frame.columns], axis="columns")
+    return FrameSource(frame.loc[:, ~frame.columns.duplicated()], path.name)
+
+
+def _npz(path: Path, n_rows: int) -> Source:
+    """Vectors and matrices; of arrays that do not lie row by row small ones alone."""
+    headers: dict[str, Header] = {}
+    arrays: dict[str, NDArray[Any]] = {}
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as stream:
+                headers[member.filename] = header_of(stream, member.file_size, f"{path.name}: `{member.filename}`")
+        shapes = shapes_of(headers)
+        there = rows_of(shapes.values())
+        for name, shape in shapes.items():
+            if len(shape) > 2 or there not in shape:
+                continue
+            with archive.open(name) as stream:
+                header_of(stream, archive.getinfo(name).file_size, f"{path.name}: `{name}`")
+                array = _first(stream, headers[name], there, n_rows)
+            if array is not None:
+                arrays[name.removesuffix(".npy")] = array.astype(str) if array.dtype.kind == "S" else array
+    return ArraySource(arrays, path.name)
+
+
+def _first(stream: IO[bytes], header: Header, there: int, n_rows: int) -> NDArray[Any] | None:
+    """The first rows of an array that has ``there`` of them along its first axis, or else along its second."""
+    shape, dtype = header.shape, header.dtype
+    by_rows = shape[0] == there
+    if by_rows and not header.by_columns:
+        shape = (min(there, n_rows), *shape[1:])
+    size = math.prod(shape) * dtype.itemsize
+    if size > MOST_BYTES:
+        return None
+    array = np.frombuffer(stream.read(size), dtype).reshape(shape, order="F" if header.by_columns else "C")
+    return array[:n_rows] if by_rows else array[:, :n_rows]
+
+
+HEADS: dict[str, Callable[[Path, int], Source]] = {"csv": _csv, "npz": _npz, "parquet": _parquet}
+"""Ending → function of (path, number of rows) that reads the first of them."""
