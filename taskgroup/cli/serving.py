@@ -1,7 +1,7 @@
 """The server: ``serve``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -49,7 +49,16 @@ def serve(
 ) -> None:
     """Serve jobs over HTTP, with a page to watch them, until Ctrl-C; jobs go on when it is started again."""
     execution = Execution(executor, address=address, gpus=gpus)
-    settings = _settings(data_root, host, port, token_file, allow_python, allow_host, max_upload_mb, storage)
+    settings = _settings(
+        token_file,
+        data_root=data_root,
+        host=host,
+        port=port,
+        allow_python=tuple(allow_python or ()),
+        allow_host=tuple(allow_host or ()),
+        max_upload_mb=max_upload_mb,
+        storage=storage,
+    )
     if dashboard and storage is None:
         raise InputError(
             "--dashboard: shows the studies of one database; name it with --storage, e.g. sqlite:///studies.db "
@@ -80,15 +89,9 @@ def serve(
 
 
 def _settings(
-    data_root: Path,
-    host: str,
-    port: int,
-    token_file: Path | None,
-    allow_python: list[str] | None,
-    allow_host: list[str] | None,
-    max_upload_mb: int,
-    storage: str | None,
+    token_file: Path | None, *, data_root: Path, max_upload_mb: int, storage: str | None, **given: Any
 ) -> "Settings":
+    """Checked, the tokens read from their file, and the data folder made; ``given`` is kept as it is."""
     from pydantic import SecretStr
 
     from taskgroup.service.settings import MIB, Settings, check_address, others_may_read, read_tokens
@@ -98,14 +101,11 @@ def _settings(
         typer.echo(f"taskgroup: --token-file {token_file}: every user of this machine may read it; chmod 600", err=True)
     settings = Settings(
         data_root=data_root,
-        host=host,
-        port=port,
         token=token,
         read_token=read_token,
-        allow_python=tuple(allow_python or ()),
-        allow_host=tuple(allow_host or ()),
         max_upload_bytes=max_upload_mb * MIB,
         storage=None if storage is None else SecretStr(storage),
+        **given,
     )
     check_address(settings)
     if data_root.exists() and not data_root.is_dir():
