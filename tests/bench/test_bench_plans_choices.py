@@ -52,7 +52,7 @@ def test_rules_by_hand(tree: float, rows: float, expected: list[str]) -> None:
 
 def chosen(advantage: float, macs: float) -> dict[str, Any]:
     best = {"advantage": 0.02, "macs": 9.0}
-    return {"choices": {rule: {"advantage": advantage, "macs": macs} if rule == "as it is" else best for rule in RULES}}
+    return {"choices": {rule: {"advantage": advantage, "macs": macs} if rule == "a plan's" else best for rule in RULES}}
 
 
 def test_every_cell_has_the_same_weight() -> None:
@@ -66,7 +66,7 @@ def test_every_cell_has_the_same_weight() -> None:
     assert [(row["choices of"], row["rule"]) for row in table] == [
         (what, rule) for what in ("the flow", "all arms that confirm") for rule in RULES
     ]
-    flow, every = (row for row in table if row["rule"] == "as it is")
+    flow, every = (row for row in table if row["rule"] == "a plan's")
     assert [*flow.values()][2:] == [2, "+1.3 %", "0 %", "50 %", "1.41"]
     assert [*every.values()][2:] == [3, "+0.3 %", "25 %", "25 %", "2.00"]
     assert rules_of_choice([made_row(SHARED, [0.1])]) == []

@@ -86,7 +86,7 @@ def test_the_whole_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert (tmp_path / "out" / "plans-quick.png").read_bytes().startswith(b"\x89PNG")
 
     assert [name for name, row in rows.items() if "choices" in row] == [OURS]
-    assert ours["choices"]["as it is"]["macs"] == pytest.approx(ours["macs_ratio"])  # the job's own choice
+    assert ours["choices"]["a plan's"]["macs"] == pytest.approx(ours["macs_ratio"])  # the job's own choice
     assert "## Rules of choice" in found["text"]
     fresh = {spec.seed for spec in trained if spec.step == "confirm"}
     assert fresh == {derive_seed(0, "final", k) for k in range(2)}  # what jobs have confirmed is only scored

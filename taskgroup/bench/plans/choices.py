@@ -44,8 +44,8 @@ def _better_baseline(arms: Sequence[Arm], config: ConfirmConfig) -> Arm:
 
 
 RULES: dict[str, Take] = {
-    "as it is": _as_it_is,
-    "over seeds alone": _seeds_alone,
+    "a plan's": _as_it_is,
+    "a plan's, over seeds alone": _seeds_alone,
     "the best on validation": _best,
     "the better baseline on validation": _better_baseline,
 }
