@@ -128,7 +128,11 @@ def _tiles(spec: Spec) -> list[Tile]:
 
 def _gain_tiles(evidence: Evidence) -> list[Tile]:
     worst = evidence.worst
-    label = "Worst task, against all-separate" if evidence.losses else "Worst task, no clear loss against all-separate"
+    label = (
+        "Worst clear loss, against all-separate"
+        if evidence.losses
+        else "Worst task, no clear loss against all-separate"
+    )
     gains = [
         ("Gain against all-separate", "", evidence.gain_vs_separate),
         ("Gain against all-shared", "", evidence.gain_vs_shared),

@@ -18,7 +18,7 @@ HEADLINES = {
     "separate_everything": "Separate everything",
     "better_than_both": "Branch: better than sharing all and than separating all",
     "as_good_as_separate": "Branch: better than sharing all, and separating all is not clearly better",
-    "as_good_as_shared": "Branch: better than separating all, but sharing all is as good",
+    "as_good_as_shared": "Sharing everything is as good, and cheaper",
     "best_within_limits": "Branch: the best within the limits",
     "not_enough": "Not enough evidence",
 }
@@ -91,12 +91,12 @@ def _verdict(name: str, evidence: Evidence | None) -> list[str]:
 
 
 def _gains(evidence: Evidence) -> list[str]:
-    worst = evidence.worst
+    worst, label = evidence.worst, "worst clear loss" if evidence.losses else "worst task"
     rows = [
         ("against all-separate", evidence.gain_vs_separate, ""),
         ("against all-shared", evidence.gain_vs_shared, ""),
         ("all-shared itself", evidence.shared_vs_separate, "(against all-separate)"),
-        ("worst task", worst.gain_vs_separate, f"{shorten(worst.task, 24)} (against all-separate)"),
+        (label, worst.gain_vs_separate, f"{shorten(worst.task, 24)} (against all-separate)"),
     ]
     cells = [(label, *_interval_cells(gain), note) for label, gain, note in rows]
     title = f"Gain: mean share of the error that is gone ({settings(evidence)})"

@@ -20,6 +20,9 @@ PHRASES = {
 }
 """Code of every answer and the words its text begins with; ``cost`` is multiply-accumulates."""
 
+NEAR = 0.1
+"""A finalist that gains so much less than all-separate is not named beside it, however uncertain that is."""
+
 FEW_SEEDS = 4
 """With fewer seeds their spread is hardly known, and so is the number that would do."""
 
@@ -89,10 +92,8 @@ class Case:
         n_finalists = sum(arm.name not in (SHARED, SEPARATE) for arm in self.arms)
         return plural(n_finalists, "finalist") if n_finalists else ""
 
-    @property
-    def n_more(self) -> int | None:
-        """Further seeds that would probably tell chosen arm and all-shared apart, one way or the other."""
-        gain = self.against_shared
+    def n_more(self, gain: Interval) -> int | None:
+        """Further seeds that would probably tell the chosen arm and another apart, one way or the other."""
         away = gain if gain.mean > 0 else Interval(mean=-gain.mean, low=-gain.high, high=-gain.low)
         return seeds_to_settle(away, self.n_seeds, self.level, n_most(self.n_seeds))
 
@@ -126,7 +127,8 @@ def verdict(
     against separate  against shared  answer
     ================  ==============  =============================================================================
     above             above           better than both
-    about             above           as good as all-separate at a share of its cost
+    about             above           as good as all-separate at a share of its cost; for a plan that is as dear: not
+                                      enough evidence where a few seeds more would do
     below             above           all-separate is best; best within the limits where that could not be had
     above             about           as good as all-shared
     about             about           not enough evidence where a few seeds more would do, else as good as all-shared
@@ -188,9 +190,7 @@ def _plan(case: Case) -> Verdict:
     if shared.above_zero and separate.below_zero:
         rest = f"better than all-shared; all-separate is better still, but {case.lacking[SEPARATE]}: {case.figures}"
         return case.say("best_within_limits", rest)
-    if shared.above_zero:
-        return case.say("as_good_as_separate", f"better than all-shared; {case.figures}")
-    return _near_shared(case)
+    return _near_separate(case) if shared.above_zero else _near_shared(case)
 
 
 def _beaten_by(case: Case) -> str:
@@ -214,14 +214,31 @@ def _contradicted(case: Case, by: str) -> Verdict:
     return case.say("separate_everything" if by == SEPARATE else "share_everything", rest)
 
 
+def _near_separate(case: Case) -> Verdict:
+    """The plan is better than all-shared and not distinguishable from all-separate, which may not even be dearer."""
+    if SEPARATE in case.lacking or case.chosen.cost.macs_ratio < case.separate_ratio:
+        return case.say("as_good_as_separate", f"better than all-shared; {case.figures}")
+    more = case.n_more(case.against_separate)
+    if more is not None:
+        what = "all-separate, which takes no more multiply-accumulates"
+        return _told_apart_by(case, what, more)
+    rest = "ahead of all-separate on validation, but not distinguishably so on the test split, and no cheaper"
+    return case.say("as_good_as_separate", f"{rest}; better than all-shared; {case.figures}")
+
+
+def _told_apart_by(case: Case, other: str, more: int) -> Verdict:
+    """More seeds would tell the chosen arm from another, which the test split does not."""
+    what = f"{sentence_case(case.chosen.name)} was chosen on validation; the test split does not tell it from {other}"
+    return case.say("not_enough", f"{what}: {case.figures}. {_again(case, more)}", more)
+
+
 def _near_shared(case: Case) -> Verdict:
     """What was chosen is not distinguishable from all-shared, which could be had."""
-    more = case.n_more
+    more = case.n_more(case.against_shared)
     if more is not None and not case.against_separate.above_zero:
-        chosen = sentence_case(case.chosen.name)
-        what = f"{chosen} was chosen on validation; the test split does not tell it from all-shared"
-        return case.say("not_enough", f"{what}: {case.figures}. {_again(case, more)}", more)
-    better = "better than all-separate; " if case.against_separate.above_zero else ""
+        return _told_apart_by(case, SHARED, more)
+    better = "all-separate is " if case.chosen.name == SEPARATE else ""
+    better = "better than all-separate; " if case.against_separate.above_zero else better
     more_words = f"; {plural(more, 'more seed')} might tell the two apart" if more is not None else ""
     rest = f"{better}better than all-shared on validation, but not distinguishably so on the test split{more_words}"
     return case.say("as_good_as_shared", f"{rest}: {case.figures}")
@@ -244,7 +261,7 @@ def _separate(case: Case) -> Verdict:
 def _nearly(case: Case) -> str:
     """The cheapest finalist that cannot be told from the chosen all-separate, as the end of a sentence, if any."""
     cheaper = [arm for arm in case.arms if arm.name != SHARED and arm.cost.macs_ratio < case.separate_ratio]
-    near = [arm for arm in cheaper if not arm.gain_vs_separate.below_zero]
+    near = [a for a in cheaper if not a.gain_vs_separate.below_zero and a.gain_vs_separate.mean > -NEAR]
     if not near:
         return ""
     arm = min(near, key=lambda arm: arm.cost.macs_ratio)

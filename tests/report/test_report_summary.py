@@ -22,7 +22,7 @@ def test_it_says_what_a_user_must_know(tmp_path: Path) -> None:
     assert "test split, 5 seeds, 95 % intervals" in text
     line = next(line for line in text.splitlines() if "against all-shared" in line)
     assert line.split() == ["against", "all-shared", *evidence.gain_vs_shared.percent().split()]
-    assert evidence.worst.task in next(line for line in text.splitlines() if "worst task" in line)
+    assert evidence.worst.task in next(line for line in text.splitlines() if "worst " in line)
     assert f"{cost.macs_ratio:.2f} {TIMES} all-shared" in text
     assert text.splitlines()[-2:] == [f"Files in {tmp_path}", "  report.html  the report, opens in any browser"]
 
@@ -79,7 +79,7 @@ def test_clear_losses_are_named_under_the_verdict_and_a_wide_interval_is_not_the
     text = summary("j", spec, "r")
     named = "Clearly worse than with a network of its own: task_3 -30.0 % [-50.0, -10.0], task_1 -10.0 % [-20.0, -5.0]."
     assert named in " ".join(text.split("\n\n")[0].split())
-    line = next(line for line in text.splitlines() if "worst task" in line)
+    line = next(line for line in text.splitlines() if "worst clear loss" in line)
     assert "task_3" in line
     assert "-30.0 %" in line
 
@@ -98,7 +98,7 @@ def test_the_worst_task_is_the_one_with_the_least_gain_against_separate() -> Non
     bad = evidence.tasks[1].model_copy(update={"gain_vs_separate": Interval(mean=-0.4, low=-0.5, high=-0.3)})
     spec = record.spec.model_copy(update={"evidence": evidence.model_copy(update={"tasks": (evidence.tasks[0], bad)})})
     text = summary("j", spec, "r")
-    assert any("worst task" in line and "-40.0 %" in line and "bad" in line for line in text.splitlines())
+    assert any("worst clear loss" in line and "-40.0 %" in line and "bad" in line for line in text.splitlines())
 
 
 def test_a_spec_changed_after_its_evidence_says_so() -> None:

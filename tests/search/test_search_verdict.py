@@ -22,13 +22,15 @@ RATIOS = {SHARED: 1.0, SEPARATE: 4.0, PLAN: 1.5}
 CODES = get_args(Verdict.model_fields["code"].annotation)
 
 
-def arms(chosen: str, *, with_plan: bool = True) -> tuple[ArmEvidence, ...]:
+def arms(
+    chosen: str, *, with_plan: bool = True, plan_costs: float = 1.5, plan_gains: Interval | None = None
+) -> tuple[ArmEvidence, ...]:
     return tuple(
         ArmEvidence(
             name=name,
             fingerprint=name,
-            cost=cost_at(ratio),
-            gain_vs_separate=ABOUT,
+            cost=cost_at(plan_costs if name == PLAN else ratio),
+            gain_vs_separate=plan_gains or ABOUT,
             gain_vs_shared=ABOUT,
             chosen=name == chosen,
         )
@@ -171,7 +173,31 @@ def test_all_separate_has_to_be_better_than_all_shared_on_the_test_split_too(gai
     found = of(SEPARATE, SELF, gain)
     assert found.code == code
     if code == "as_good_as_shared":
-        assert found.text.startswith("As good as all-shared at 4.00 times its cost: better than all-shared on valid")
+        start = "As good as all-shared at 4.00 times its cost: all-separate is better than all-shared on validation"
+        assert found.text.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("costs", "gain", "start"),
+    [
+        (3.9, LEANING, "As good as all-separate at 98% of its cost: better than all-shared; "),
+        (4.0, LEANING, "Not enough evidence: 11 more seeds would settle it"),
+        (4.4, ABOUT, "As good as all-separate at 110% of its cost: ahead of all-separate on validation, but not "),
+        (4.4, ABOVE, "Better than both baselines: "),
+    ],
+)
+def test_a_plan_as_dear_as_all_separate_has_to_be_better(costs: float, gain: Interval, start: str) -> None:
+    found = verdict(arms(PLAN, plan_costs=costs), gain, ABOVE, 5, Limits())
+    assert found.text.startswith(start)
+    over = verdict(arms(PLAN, plan_costs=costs), ABOUT, ABOVE, 5, Limits(), ruled_out=frozenset({SEPARATE}))
+    assert over.code == "as_good_as_separate"  # which cannot be had, whatever it costs
+
+
+@pytest.mark.parametrize(("mean", "named"), [(-0.09, True), (-0.11, False)])
+def test_what_is_far_below_all_separate_is_not_named_beside_it(mean: float, named: bool) -> None:
+    wide = Interval(mean=mean, low=mean - 1, high=mean + 1)
+    found = verdict(arms(SEPARATE, plan_gains=wide), SELF, ABOVE, 5, Limits())
+    assert ("is not distinguishably worse there" in found.text) == named
 
 
 def test_figures_are_those_of_the_test_split() -> None:

@@ -20,10 +20,13 @@ export function verdictTiles(spec, job) {
   return { tiles, text: `${text} ${settings(evidence)}`, losses: lossWords(evidence) };
 }
 
+/** The greatest clear loss, or else the smallest gain: a wide interval alone does not make a task the worst. */
 function worstTile({ tasks }) {
-  const worst = tasks.reduce((a, b) => (b.gain_vs_separate.mean < a.gain_vs_separate.mean ? b : a));
+  const lost = clearLosses(tasks);
+  const among = lost.length ? lost : tasks;
+  const worst = among.reduce((a, b) => (b.gain_vs_separate.mean < a.gain_vs_separate.mean ? b : a));
   const gain = worst.gain_vs_separate;
-  const words = gain.high < 0 ? "Worst task, clearly a loss" : "Worst task, no clear loss";
+  const words = lost.length ? "Worst clear loss" : "Worst task, no clear loss";
   return [words, percent(gain.mean), `${shorten(worst.task, 24)} ${bounds(gain)}`];
 }
 
@@ -36,9 +39,12 @@ function settings({ split, seeds, level }) {
   return `${intervals} on the ${split} split, read once, after the choice.`;
 }
 
+function clearLosses(tasks) {
+  return tasks.filter((t) => t.gain_vs_separate.high < 0);
+}
+
 function lossWords({ tasks }) {
-  const lost = tasks.filter((t) => t.gain_vs_separate.high < 0);
-  const named = lost.map(({ task, gain_vs_separate: gain }) =>
+  const named = clearLosses(tasks).map(({ task, gain_vs_separate: gain }) =>
     `${shorten(task, 40)} ${percent(gain.mean)} ${bounds(gain)}`);
   return named.length ? `Clearly worse than with a network of its own: ${named.join(", ")}.` : "";
 }
