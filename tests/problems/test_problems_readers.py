@@ -54,6 +54,11 @@ def test_a_parquet_file_that_is_none_is_said_so(tmp_path: Path) -> None:
         ("", "should be comma-separated text in UTF-8 with a header, found: No columns"),
         ("age,churn\n", "the file should have rows, found none"),
         ("age,churn,age\n1,2,3\n", "column `age` should stand in the header once"),
+        (
+            "age,churn\n1,2\n3,4,5\n",
+            "in UTF-8 with a header, found: line 3 has 3 fields, where the header names 2 columns",
+        ),
+        ("age,churn\n1,2,3\n1,2,3\n", "found: line 2 has 3 fields, where the header names 2 columns"),
         ("age;churn\n1;2\n", "columns should be separated by commas, found the one column `age;churn`"),
         ("age,churn\n1,2,3\n1,2,3\n", "should be comma-separated text"),
         ("age,churn\n1,2\n1,2,3,4\n", "should be comma-separated text"),

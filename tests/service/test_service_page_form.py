@@ -133,11 +133,21 @@ def test_a_table_is_removed_from_the_server(browser: "Browser", planned: str, tm
         assert httpx.get(f"{base(planned)}/api/uploads/mistake.csv/columns").status_code == 404
 
 
-def test_a_table_whose_rows_cannot_be_read_is_told_at_once(browser: "Browser", site: str, tmp_path: "Path") -> None:
+def test_a_table_whose_rows_cannot_be_read_is_not_taken(browser: "Browser", planned: str, tmp_path: "Path") -> None:
     (tmp_path / "ragged.csv").write_text("a,b\n1,2\n1,2,3\n")
-    with opened(browser, f"{site}/#/submit", expected="status of 422") as page:
+    with opened(browser, f"{base(planned)}/#/submit", expected="status of 422") as page:
+        page.locator("button[type=submit]:enabled").wait_for()
         page.get_by_label("Upload a table").set_input_files(tmp_path / "ragged.csv")
-        page.get_by_text("ragged.csv: its first rows should be readable, found: ").wait_for()
+        page.get_by_text("ragged.csv: no row should have more fields than there are columns: line 3").wait_for()
+        assert page.get_by_label("Or one that is on the server").locator("option", has_text="ragged").count() == 0
+        refused = {"status": 422, "json": {"error": {"title": "Unprocessable", "problems": ["its rows have gone"]}}}
+        page.get_by_label("Or one that is on the server").select_option("machines.csv")
+        page.get_by_label("Kind of alarm").wait_for()
+        page.route("**/api/uploads/machines.csv/columns", lambda route: route.fulfill(**refused))
+        page.get_by_label("Or one that is on the server").select_option("")
+        page.get_by_label("Or one that is on the server").select_option("machines.csv")
+        page.get_by_text("its rows have gone").wait_for()
+        assert "machines" not in page.get_by_label("Config", exact=True).input_value()
 
 
 def test_a_task_column_names_the_tasks_and_a_label_column_their_kind(

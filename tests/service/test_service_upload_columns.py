@@ -142,7 +142,7 @@ def test_cells_that_are_no_labels(client: TestClient, tmp_path: Path) -> None:
 
 
 def test_rows_that_cannot_be_read_are_told(client: TestClient, tmp_path: Path) -> None:
-    (tmp_path / "uploads" / "t.csv").write_text("a,b\n1,2\n1,2,3\n")
+    (tmp_path / "uploads" / "t.csv").write_text('a,b\n1,2\n"1,2\n')
     answer = client.get("/api/uploads/t.csv/columns")
     assert answer.status_code == 422
     assert problems(answer)[0].startswith("t.csv: its first rows should be readable, found: Error tokenizing data")
@@ -156,6 +156,9 @@ def test_a_parquet_file_of_which_only_the_footer_is_sound(client: TestClient, tm
     answer = client.get("/api/uploads/t.parquet/columns")
     assert answer.status_code == 422
     assert problems(answer)[0].startswith("t.parquet: its first rows should be readable, found: ")
+    again = client.post("/api/uploads", params={"name": "again.parquet"}, content=path.read_bytes())
+    assert again.status_code == 422
+    assert problems(again)[0].startswith("again.parquet: its first rows should be readable, found: ")
 
 
 def test_columns_of_one_name_are_one(client: TestClient, tmp_path: Path) -> None:

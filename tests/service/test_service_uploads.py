@@ -144,6 +144,10 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "NUL bytes": ("t.csv", b"a,b\n\0,1\n", "NUL"),
     "no header": ("t.csv", b"", "name the columns"),
     "a letter": ("t.csv", b"This is a letter to my aunt. It is not a table.\n", "should have rows below"),
+    "a column twice": ("t.csv", b"a,a,b\n1,2,3\n", "t.csv: column `a` should stand in the header once"),
+    "semicolons": ("t.csv", b"a;b\n1;2\n", "columns should be separated by commas, found the one column `a;b`"),
+    "decimal commas": ("t.csv", b"a;b\n1,5;2,5\n", "columns should be separated by commas"),
+    "a row too long": ("t.csv", b"a,b\n1,2\n\n1,2,3\n", "line 4 has 3 fields, where the header names 2 columns"),
     "no rows": ("t.parquet", parquet(pd.DataFrame({"x": []})), "should have rows, found none"),
     "an endless header": ("t.csv", b"a," * 600_000, "at most"),
     "no Parquet": ("t.parquet", b"PAR1 hello PAR1", "should be a Parquet file"),
@@ -151,6 +155,13 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "Parquet bomb": ("t.parquet", parquet(pd.DataFrame({"x": np.zeros(3_000_000, np.int8)})), "unpack to at most"),
     "too large": ("t.csv", b"a,b\n" + b"1,2\n" * (MIB // 4), "at most"),
 }
+
+
+@pytest.mark.parametrize(
+    "body", [b"a,b\n1,2,\n3,4,\n", b"a,b,c\n1,2\n1,2,3\n"], ids=["commas at the end", "short rows"]
+)
+def test_rows_may_end_in_commas_or_early(client: TestClient, body: bytes) -> None:
+    assert send(client, "t.csv", body).status_code == 201
 
 
 @pytest.mark.parametrize("name", BAD)

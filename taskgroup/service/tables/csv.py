@@ -3,10 +3,10 @@
 import codecs
 import csv
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 from taskgroup.errors import InputError
+from taskgroup.problems.readers.csv import header_faults, look_through
 
 MAX_HEADER = 1 << 20
 CHUNK = 1 << 20
@@ -20,7 +20,7 @@ def csv_columns(path: Path, max_unpacked: int) -> tuple[str, ...]:
         max_unpacked: Of no use here: what is read is as long as the file.
 
     Raises:
-        InputError: Other bytes than text, or no header.
+        InputError: Other bytes than text, no header, a header or a row near the start that does not fit.
     """
     del max_unpacked
     file = path.name
@@ -36,17 +36,15 @@ def csv_columns(path: Path, max_unpacked: int) -> tuple[str, ...]:
         raise InputError(f"{file}: the first line should name the columns, found none")
     if len(head) == MAX_HEADER and "\n" not in head and "\r" not in head:
         raise InputError(f"{file}: the first line should have less than {MAX_HEADER} characters, found more")
-    if len(head) < MAX_HEADER and not any(_rows(lines)):
-        raise InputError(f"{file}: should have rows below the line that names the columns, found none")
+    faults = header_faults(columns, file)
+    n_rows, long_row = look_through(lines, len(columns))
+    if not n_rows and len(head) < MAX_HEADER:
+        faults.append(f"{file}: should have rows below the line that names the columns, found none")
+    if long_row:
+        faults.append(f"{file}: no row should have more fields than there are columns: {long_row}")
+    if faults:
+        raise InputError(faults)
     return tuple(columns)
-
-
-def _rows(lines: Iterator[list[str]]) -> Iterator[list[str]]:
-    """Rows as far as they are well-formed: whatever is wrong further down, there is something."""
-    try:
-        yield from lines
-    except csv.Error:
-        yield ["?"]
 
 
 def _check_text(path: Path) -> None:

@@ -23,8 +23,13 @@ export function uploadPart({ chosen, signal }) {
   };
   const take = async (name) => {
     if (!known.has(name)) return;
-    const { columns } = await getJson(ofTable(name, "/columns"), { signal });
-    if (there.value === name) chosen(name, columns); // not another, meanwhile
+    try {
+      const { columns } = await getJson(ofTable(name, "/columns"), { signal });
+      if (there.value === name) chosen(name, columns); // not another, meanwhile
+    } catch (fault) {
+      chosen("", []); // not the one before
+      throw fault;
+    }
   };
   const there = select([], "", { onchange: () => {
     remove.hidden = !there.value;
