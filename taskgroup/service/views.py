@@ -262,12 +262,14 @@ class ColumnView(Frozen):
         kind: Which kind of task it could be, None for none.
         unfit: Why it had better not be an input, empty where it may be.
         values: Its different values as text, at most 1000, in order; none of a column that holds fractions.
+        split: Whether they are words or codes of splits, all three among them.
     """
 
     name: str
     kind: Kind | None = None
     unfit: str = ""
     values: tuple[str, ...] = ()
+    split: bool = False
 
 
 class ColumnList(Frozen):

@@ -4,8 +4,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from page_browser import DESKTOP, HOSTILE, PHONE, base, opened, table
 
 if TYPE_CHECKING:
@@ -80,8 +82,10 @@ def test_faults_go_when_their_field_is_corrected(
         page.get_by_label("Upload a table").set_input_files(table(tmp_path, "corrected.csv"))
         page.get_by_label("Kind of alarm").wait_for()
         assert (faults.count(), invalid.count()) == (0, 0)
-        said("Tasks: tick at least one column, which your network should predict.")
+        said("Tasks: tick at least two columns, which your network should predict.")
         page.get_by_role("checkbox", name="wear is a task").check()
+        said("Tasks: tick at least two columns, which your network should predict.")
+        page.get_by_role("checkbox", name="alarm is a task").check()
         assert (faults.count(), invalid.count()) == (0, 0)
         page.get_by_label("Trials of the search").fill("0")
         page.get_by_label("Seeds of the confirmation").fill("1")
@@ -113,6 +117,49 @@ def test_kinds_and_inputs_are_guessed_wherever_the_table_comes_from(
             page.locator(":has(option:checked[value=regression])")
         ).wait_for()
         assert not row.is_checked()
+
+
+def test_arrays_are_inputs_as_the_page_shows_them(browser: "Browser", site: str, tmp_path: "Path") -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.normal(size=(90, 3))
+    arrays: dict[str, Any] = {
+        "X": rng.normal(size=(90, 4)),
+        "Y": labels,
+        "part": np.arange(90) % 3,
+        "c": rng.normal(size=90),
+    }
+    np.savez(tmp_path / "arrays.npz", **arrays)
+    np.savez(tmp_path / "others.npz", feat=arrays["X"], Y=labels, c=arrays["c"])
+    with opened(browser, f"{site}/#/submit") as page:
+        text = page.get_by_label("Config", exact=True)
+
+        def inputs() -> Any:
+            return yaml.safe_load(text.input_value())["problem"]["inputs"]
+
+        page.get_by_label("Upload a table").set_input_files(tmp_path / "arrays.npz")
+        for task in ("Y[0]", "Y[1]"):
+            page.get_by_role("checkbox", name=f"{task} is a task").check()
+        assert inputs() == ["X"]
+        split = page.get_by_label("Rows are divided")
+        assert [o.partition(":")[0] for o in split.locator("option").all_text_contents()] == [
+            "at random",
+            "by column part",
+        ]
+        page.get_by_role("checkbox", name="X[1] is an input").uncheck()
+        page.get_by_role("checkbox", name="c is an input").check()
+        assert inputs() == ["X[0]", "X[2]", "X[3]", "c"]
+        page.get_by_role("radio", name="A task column and a label column").check()
+        page.get_by_label("Upload a table").set_input_files(tmp_path / "others.npz")
+        for task in ("Y[0]", "Y[1]"):  # a column for each task again
+            page.get_by_role("checkbox", name=f"{task} is a task").check()
+        assert inputs() == ["feat", "Y[2]", "c"]
+        submit(page)
+        page.get_by_role("heading", name="others", level=1).wait_for()
+        config = config_of(site, "others")
+        page.goto(f"{site}/#/submit?from=others")
+        page.get_by_text("Filled in from others.").wait_for()
+        page.locator("button[type=submit]:enabled").wait_for()
+        assert inputs() == config["problem"]["inputs"] == ["feat", "Y[2]", "c"]
 
 
 def test_a_table_is_removed_from_the_server(browser: "Browser", planned: str, tmp_path: "Path") -> None:

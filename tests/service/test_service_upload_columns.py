@@ -44,6 +44,7 @@ def frame(n_rows: int = 200) -> pd.DataFrame:
             "same": 3.0,
             "notes": [f"note {k}" for k in range(n_rows)],
             "nothing": np.nan,
+            "part": [["train", "val", "Test "][k % 3] for k in range(n_rows)],
         }
     )
 
@@ -57,7 +58,8 @@ def test_as_init_would_say_it(client: TestClient, tmp_path: Path, ending: str) -
     for name, column in found.items():
         whole = source.column(name)
         values = [] if name == "size" else list(dict.fromkeys(map(str, plain(whole))))  # no names among fractions
-        assert column == {"kind": guess_kind(whole).kind, "unfit": unfit_input(whole), "values": values}, name
+        said = {"kind": guess_kind(whole).kind, "unfit": unfit_input(whole), "values": values, "split": name == "part"}
+        assert column == said, name
     kinds = {"size": "regression", "grade": "multiclass", "alarm": "binary", "notes": None}
     assert {name: found[name]["kind"] for name in kinds} == kinds
     assert found["row"]["unfit"] == "counts the rows"
@@ -85,8 +87,16 @@ def test_arrays_however_they_lie(client: TestClient, tmp_path: Path) -> None:
         values = list(dict.fromkeys(map(str, plain(source.column(name)))))
         assert column["values"] == ([] if "." in values[0] else values), name
         assert column["kind"] == guess_kind(source.column(name)).kind, name
-    assert found["split[1]"]["values"] == ["0", "1", "2"]
     assert (found["bytes"]["kind"], found["by_columns[2]"]["kind"]) == ("multiclass", "regression")
+    assert found["split[1]"]["values"] == ["0", "1", "2"]
+    assert [name for name, column in found.items() if column["split"]] == ["split[0]", "split[1]"]
+    aside = {name for name, column in found.items() if column["unfit"] == "`X` holds the inputs"}
+    assert aside == {*found} - {"X[0]", "X[1]", "X[2]"}
+    np.savez(path, **{name: array for name, array in arrays.items() if name != "X"})
+    found = columns(client, path.name)
+    assert {name for name, column in found.items() if column["unfit"]} == {"split[0]", "split[1]"}
+    np.savez(path, **{**arrays, "X": np.zeros((120, 2, 2))})
+    assert columns(client, path.name)["label"]["unfit"] == "`X` holds the inputs"
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "npz"])
@@ -102,7 +112,7 @@ def test_only_the_first_rows_are_looked_at(
     else:
         table.to_csv(path, index=False) if ending == "csv" else table.to_parquet(path)
     found = columns(client, path.name)
-    assert found["late"] == {"kind": None, "unfit": "constant", "values": ["0"]}
+    assert found["late"] == {"kind": None, "unfit": "constant", "values": ["0"], "split": False}
     assert len(found["x"]["values"]) == 40
 
 
@@ -114,7 +124,7 @@ def test_arrays_too_large_to_read_whole_are_not_seen(
     matrix = np.random.default_rng(0).normal(size=(60, 4))
     np.savez(path, late=np.asfortranarray(matrix), label=np.arange(60) % 2)
     found = columns(client, path.name)
-    assert found["late[0]"] == {"kind": None, "unfit": "", "values": []}
+    assert found["late[0]"] == {"kind": None, "unfit": "", "values": [], "split": False}
     assert found["label"]["kind"] == "binary"
 
 
@@ -137,7 +147,7 @@ def test_cells_that_are_no_labels(client: TestClient, tmp_path: Path) -> None:
     lists = pd.DataFrame({"x": [1.0, 2.0], "lists": [[1, 2], [3]], "y": [0, 1]})
     lists.to_parquet(tmp_path / "uploads" / "t.parquet")
     found = columns(client, "t.parquet")
-    assert found["lists"] == {"kind": None, "unfit": "neither numbers nor text (object)", "values": []}
+    assert (found["lists"]["kind"], found["lists"]["unfit"]) == (None, "neither numbers nor text (object)")
     assert found["y"]["kind"] == "binary"
 
 

@@ -99,9 +99,8 @@ class ArraySource:
     def inputs(self, names: Sequence[str] | None, exclude: set[str]) -> Inputs:
         """See :class:`~taskgroup.problems.source.Source`; by default the array ``X``."""
         if names is None and "X" not in self.arrays:
-            raise InputError(
-                f"{self.file}: has no array `X`; name its input arrays, e.g. inputs: [{some(self.arrays, 3)}]"
-            )
+            free = [n for n in self.arrays if not any(e == n or e.startswith(f"{n}[") for e in exclude)]
+            raise InputError(f"{self.file}: has no array `X`; name its input arrays, e.g. inputs: [{some(free, 3)}]")
         chosen = ["X"] if names is None else list(names)
         known = [n for n, a in self.arrays.items() if len(a) == self.n_rows]
         faults = [

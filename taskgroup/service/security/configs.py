@@ -34,6 +34,7 @@ def posted_config(data: Any, settings: Settings) -> Config:
         RefusedError: 422, with a sentence for each fault.
     """
     from taskgroup.pipeline.faults import method_faults
+    from taskgroup.problems.faults import too_few_tasks
     from taskgroup.problems.load import lacks_trunk
 
     if not isinstance(data, Mapping):
@@ -51,6 +52,8 @@ def posted_config(data: Any, settings: Settings) -> Config:
         faults.append("config: `problem` is missing; a server has none of its own")
     if config.trunk is None and isinstance(config.problem, BundledConfig | TableConfig):
         faults.append(f"config: `trunk` {lacks_trunk()}")
+    if isinstance(config.problem, TableConfig):
+        faults += [f"config: `problem.tasks`: {few}" for few in [too_few_tasks(config.problem.tasks)] if few]
     faults = faults or list(_table_faults(config, settings.data_root))
     if faults:
         raise RefusedError(422, faults)

@@ -3,7 +3,8 @@
 import math
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from taskgroup.errors import InputError
 from taskgroup.problems.faults import one_line
-from taskgroup.problems.guess import guess_kind, unfit_input
+from taskgroup.problems.guess import SPLIT_NAMES, guess_kind, is_split, unfit_input
 from taskgroup.problems.readers.npz import ArraySource
 from taskgroup.problems.source import FrameSource, Source, plain
 from taskgroup.service.tables.npz import Header, header_of, rows_of, shapes_of
@@ -24,6 +25,8 @@ MOST_BYTES = 1 << 25
 """Of one array that has to be read whole."""
 MOST_VALUES = 1000
 """Of a column that are told."""
+INPUTS = "X"
+"""The array of an NPZ file that holds the inputs where the config names none."""
 
 
 def look(path: Path, names: tuple[str, ...]) -> tuple[ColumnView, ...]:
@@ -38,27 +41,52 @@ def look(path: Path, names: tuple[str, ...]) -> tuple[ColumnView, ...]:
     """
     n_rows = min(MOST_ROWS, max(FEWEST_ROWS, MOST_CELLS // len(names)))
     try:
-        source = HEADS[path.suffix.lower().removeprefix(".")](path, n_rows)
+        head = HEADS[path.suffix.lower().removeprefix(".")](path, n_rows)
     except (pd.errors.ParserWarning, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path.name}: its first rows should be readable, found: {one_line(error)}") from None
+    source = head.source
     seen = set(source.names)
-    return tuple(_view(name, source.column(name)) if name in seen else ColumnView(name=name) for name in names)
+    found = (_view(name, source.column(name)) if name in seen else ColumnView(name=name) for name in names)
+    return tuple(_aside(view, head.aside.get(view.name.partition("[")[0], "")) for view in found)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The first rows of a table.
+
+    Attributes:
+        source: They.
+        aside: Arrays that had better not be inputs as a whole, and why.
+    """
+
+    source: Source
+    aside: Mapping[str, str] = field(default_factory=dict)
 
 
 def _view(name: str, column: "pd.Series[Any]") -> ColumnView:
     try:
         values = list(dict.fromkeys(plain(column)))
         marks = () if any(isinstance(value, float) for value in values) else tuple(map(str, values[:MOST_VALUES]))
-        return ColumnView(name=name, kind=guess_kind(column).kind, unfit=unfit_input(column), values=marks)
+        return ColumnView(
+            name=name,
+            kind=guess_kind(column).kind,
+            unfit=unfit_input(column),
+            values=marks,
+            split=is_split(SPLIT_NAMES[0], column),
+        )
     except TypeError:  # cells that hold lists and the like
         return ColumnView(name=name, unfit=f"neither numbers nor text ({column.dtype})")
 
 
-def _csv(path: Path, n_rows: int) -> Source:
-    return FrameSource(pd.read_csv(path, index_col=False, nrows=n_rows), path.name)
+def _aside(view: ColumnView, why: str) -> ColumnView:
+    return view.model_copy(update={"unfit": why}) if why else view
 
 
-def _parquet(path: Path, n_rows: int) -> Source:
+def _csv(path: Path, n_rows: int) -> Head:
+    return Head(FrameSource(pd.read_csv(path, index_col=False, nrows=n_rows), path.name))
+
+
+def _parquet(path: Path, n_rows: int) -> Head:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -68,10 +96,10 @@ def _parquet(path: Path, n_rows: int) -> Source:
     except pa.ArrowException as error:
         raise ValueError(one_line(error)) from error
     frame = frame.set_axis([str(c) for c in frame.columns], axis="columns")
-    return FrameSource(frame.loc[:, ~frame.columns.duplicated()], path.name)
+    return Head(FrameSource(frame.loc[:, ~frame.columns.duplicated()], path.name))
 
 
-def _npz(path: Path, n_rows: int) -> Source:
+def _npz(path: Path, n_rows: int) -> Head:
     """Vectors and matrices; of arrays that do not lie row by row small ones alone."""
     headers: dict[str, Header] = {}
     arrays: dict[str, NDArray[Any]] = {}
@@ -89,7 +117,11 @@ def _npz(path: Path, n_rows: int) -> Source:
                 array = _first(stream, headers[name], there, n_rows)
             if array is not None:
                 arrays[name.removesuffix(".npy")] = array.astype(str) if array.dtype.kind == "S" else array
-    return ArraySource(arrays, path.name)
+    if shapes.get(f"{INPUTS}.npy", (0,))[0] == there:
+        aside = {name: f"`{INPUTS}` holds the inputs" for name in arrays if name != INPUTS}
+    else:
+        aside = {n.removesuffix(".npy"): "holds columns as rows" for n, shape in shapes.items() if shape[0] != there}
+    return Head(ArraySource(arrays, path.name), aside)
 
 
 def _first(stream: IO[bytes], header: Header, there: int, n_rows: int) -> NDArray[Any] | None:
@@ -105,5 +137,5 @@ def _first(stream: IO[bytes], header: Header, there: int, n_rows: int) -> NDArra
     return array[:n_rows] if by_rows else array[:, :n_rows]
 
 
-HEADS: dict[str, Callable[[Path, int], Source]] = {"csv": _csv, "npz": _npz, "parquet": _parquet}
+HEADS: dict[str, Callable[[Path, int], Head]] = {"csv": _csv, "npz": _npz, "parquet": _parquet}
 """Ending → function of (path, number of rows) that reads the first of them."""

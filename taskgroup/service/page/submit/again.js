@@ -2,6 +2,7 @@
 
 import { getJson, ofJob } from "../lib/api.js";
 import { printable } from "../lib/format.js";
+import { arrayOf, isArrays } from "./config.js";
 
 const LISTED = 200; // jobs of similar names that are looked at for a free one
 
@@ -37,10 +38,12 @@ export function formOf(problem, columns) {
   const kind = tasks[0]?.[1].kind ?? "";
   const isPlain = ([name, task]) => !task.path && task.value === undefined
     && (isLong ? !task.column && task.kind === kind : (task.column ?? name) === name && names.includes(name));
-  if (!tasks.every(isPlain) || !(problem.inputs ?? []).every((name) => names.includes(name))) return null;
+  const known = new Set([...names, ...names.map(arrayOf)]);
+  if (!tasks.every(isPlain) || !(problem.inputs ?? []).every((name) => known.has(name))) return null;
   const common = { base: problem, split: problem.split?.column ?? "", form: isLong ? "long" : "wide" };
-  const isInput = (name) => !problem.inputs || problem.inputs.includes(name);
-  const marked = columns.map((c) => ({ ...c, input: isInput(c.name) }));
+  const named = ({ name }) => problem.inputs.includes(name) || problem.inputs.includes(arrayOf(name));
+  const unnamed = (column) => (isArrays(problem.path) ? column.input : true);
+  const marked = columns.map((c) => ({ ...c, input: problem.inputs ? named(c) : unnamed(c) }));
   if (!isLong) return { ...common, columns: marked.map((c) => withTask(c, problem.tasks[c.name])) };
   const places = { taskColumn: problem.task_column, labelColumn: problem.label_column ?? "" };
   return { ...common, ...places, kind, columns: marked, taskNames: tasks.map(([name]) => name) };

@@ -9,8 +9,8 @@ const FEW = 12;
 
 /** What the form holds of the columns at first: all are inputs but those that had better not be. */
 export function freshColumns(seen) {
-  return seen.map(({ name, kind, unfit, values }) => {
-    return { name, task: false, input: !unfit, kind: kind ?? "", why: unfit, values };
+  return seen.map(({ name, kind, unfit, values, split }) => {
+    return { name, task: false, input: !unfit, kind: kind ?? "", why: unfit, values, split };
   });
 }
 

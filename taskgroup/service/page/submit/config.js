@@ -41,12 +41,28 @@ function taskOf(kind, known) {
   return kind ? { kind } : {};
 }
 
-/** Columns that are inputs, where some of those that could be are left out; null where all are. */
-function inputsOf({ form, columns, taskColumn, labelColumn, split }) {
+/**
+ * Columns that are inputs, where some of those that could be are left out; null where all are. Of a file of arrays they
+ * are always named, whole matrices by their own name; null where there are none, which leaves an array of more axes.
+ */
+function inputsOf({ file, form, columns, taskColumn, labelColumn, split }) {
   const used = form === "long" ? [taskColumn, labelColumn, split] : [split];
   const free = columns.filter((c) => !used.includes(c.name) && !(form === "wide" && c.task));
   const kept = free.filter((c) => c.input);
-  return kept.length < free.length ? kept.map((c) => c.name) : null;
+  if (!isArrays(file)) return kept.length < free.length ? kept.map((c) => c.name) : null;
+  const partly = new Set(columns.filter((c) => !kept.includes(c)).map((c) => arrayOf(c.name)));
+  const names = kept.map((c) => (partly.has(arrayOf(c.name)) ? c.name : arrayOf(c.name)));
+  return names.length ? [...new Set(names)] : null;
+}
+
+/** Whether a file holds arrays, not columns. */
+export function isArrays(file) {
+  return /\.npz$/i.test(file);
+}
+
+/** The array that a column is of: `X[3]` is one of `X`. */
+export function arrayOf(column) {
+  return column.replace(/\[\d+\]$/, "");
 }
 
 /** A name for the job, from the file's: letters, digits, `.`, `_`, `-`. */

@@ -35,13 +35,13 @@ function ofField({ key, label, name, rest }, form) {
   const asked = isMissing(rest) || /no column ``/.test(rest) ? "choose one." : rest;
   if (key === "kind") return { key, name, words: `${label}${printable(name)}: ${asked}` };
   if (key === "name" && /found ''$/.test(rest)) return { key, words: `${label}: is missing; give the job one.` };
-  if (key === "tasks" && /at least 1 entry/.test(rest)) return { key, words: `${label}: ${askForTasks(form)}` };
+  if (key === "tasks" && /at least (1 entry|two tasks)/.test(rest)) return { key, words: `${label}: ${askForTasks(form)}` };
   if (key === "space" && isMissing(rest)) return { key, words: `${label}: has no trunk; choose a search space.` };
   return { key, words: `${label}: ${asked}` };
 }
 
 function askForTasks({ form }) {
-  return form === "wide" ? "tick at least one column, which your network should predict." : "name at least one.";
+  return form === "wide" ? "tick at least two columns, which your network should predict." : "name at least two.";
 }
 
 function isMissing(rest) {

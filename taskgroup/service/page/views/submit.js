@@ -12,13 +12,13 @@ import { previewPart, rewrite } from "../submit/preview.js";
 import { fillSpaces, spaceFields } from "../submit/space.js";
 import { uploadPart } from "../submit/upload.js";
 
-const UNSET = { taskColumn: "", labelColumn: "", taskNames: [], kind: "", split: "", base: null };
+const UNSET = { form: "wide", taskColumn: "", labelColumn: "", taskNames: [], kind: "", split: "", base: null };
 const BUDGET = { space: null, trials: null, seeds: null };
 const ABOUT = "A job finds out which tasks should share a network, where it branches and how large its adapters are.";
 
 export async function submitView({ main, address, signal, title }) {
   title("New job");
-  const form = { name: "", data: "table", file: "", form: "wide", columns: [], same: null, ...UNSET, ...BUDGET };
+  const form = { name: "", data: "table", file: "", columns: [], same: null, ...UNSET, ...BUDGET };
   const view = { form, signal, spaces: [], format: "yaml", edited: false };
   view.changed = () => rewrite(view);
   view.set = (key, value) => {
@@ -142,7 +142,8 @@ function showColumns(view) {
     replace(body, isWide ? columnsPart(form.columns, changed) : longPart(form, changed));
     view.changed();
   };
-  const byColumn = form.columns.map((c) => [c.name, `by column ${printable(c.name)}`]);
+  const splits = form.columns.filter((c) => c.split || c.name === form.split);
+  const byColumn = splits.map((c) => [c.name, `by column ${printable(c.name)}`]);
   view.split = select([["", "at random: 60 % train, 20 % validation, 20 % test"], ...byColumn], form.split, {
     onchange: () => view.set("split", view.split.value),
   });
