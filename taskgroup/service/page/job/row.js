@@ -47,6 +47,6 @@ function courseWords(job) {
   if (job.verdict) return HEADLINES[job.verdict.code] ?? job.verdict.text;
   if (ENDED.has(job.state) || !job.step) return job.message || (job.state === "queued" ? "Waiting for its turn" : "");
   const share = job.total ? `, ${job.done} of ${job.total} trials` : "";
-  const left = job.state === "running" && known(job.seconds_left) ? `, about ${duration(job.seconds_left)} left` : "";
+  const left = job.state === "running" && known(job.seconds_left) ? `, ${duration(job.seconds_left)} left` : "";
   return `${job.step}${share}${left}`.replace(/^./, (c) => c.toUpperCase());
 }
