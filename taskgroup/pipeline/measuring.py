@@ -18,6 +18,8 @@ from taskgroup.pipeline.sections import MeasureConfig
 
 Array = NDArray[np.float64]
 
+FEW_TASKS = 4
+"""With fewer tasks two halves of the looks agree by chance."""
 MIN_CHECKS = 8
 """Validation checks of a measured training at least, for the window."""
 FEW_COMMON = 0.05
@@ -184,7 +186,8 @@ def summary(affinity: Affinity, looks: Sequence[Looks]) -> str:
     n_settled = sum(seed.stopped is not None for seed in looks)
     if n_settled:
         parts.append("groupings settled" if n_settled == len(looks) else f"{n_settled} of {len(looks)} seeds settled")
-    if (reliability := provenance["reliability"][TRUNK]) is not None:
+    reliability = provenance["reliability"][TRUNK]
+    if reliability is not None and len(affinity.tasks) >= FEW_TASKS:
         parts.append(f"reliability {reliability:.2f}")
     if provenance["unknown_pairs"]:
         parts.append(f"{plural(provenance['unknown_pairs'], 'pair')} of tasks never seen together")

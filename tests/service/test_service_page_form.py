@@ -200,8 +200,8 @@ def test_a_table_whose_rows_cannot_be_read_is_not_taken(browser: "Browser", plan
 def test_a_task_column_names_the_tasks_and_a_label_column_their_kind(
     browser: "Browser", site: str, tmp_path: "Path"
 ) -> None:
-    lines = [f"{k / 7},{'abc'[k % 3]},{k % 5 / 4}" for k in range(60)]
-    (tmp_path / "visits.csv").write_text("\n".join(["x,clinic,outcome", *lines]))
+    lines = [f"{k / 7},{'abc'[k % 3]},{k % 5 / 4},{k % 9 / 2}" for k in range(60)]
+    (tmp_path / "visits.csv").write_text("\n".join(["x,clinic,outcome,z", *lines]))
     with opened(browser, f"{site}/#/submit") as page:
         page.get_by_label("Upload a table").set_input_files(tmp_path / "visits.csv")
         page.get_by_role("radio", name="A task column and a label column").check()
@@ -209,6 +209,12 @@ def test_a_task_column_names_the_tasks_and_a_label_column_their_kind(
         page.get_by_label("Label column", exact=True).select_option("outcome")
         assert page.get_by_label("Tasks, one a line").input_value() == "a\nb\nc"
         assert page.get_by_label("Kind of all tasks").input_value() == "regression"
+        shown = page.get_by_role("rowheader").all_text_contents()
+        assert shown == ["x", "z"]  # what is left for inputs
+        page.get_by_role("checkbox", name="z is an input").uncheck()
+        page.get_by_text("1 input, 1 left out").wait_for()
+        config = yaml.safe_load(page.get_by_label("Config", exact=True).input_value())
+        assert config["problem"]["inputs"] == ["x"]
 
 
 @SIZES
@@ -231,6 +237,16 @@ def test_a_new_job_from_a_finished_one(browser: "Browser", planned: str, size: t
         page.get_by_role("heading", name=name, level=1).wait_for()
     before, after = config_of(site, "planned"), config_of(site, name)
     assert after == {**before, "name": name, "confirm": {**before["confirm"], "seeds": 5}}
+
+
+def test_a_new_job_from_one_whose_table_has_gone(browser: "Browser", planned: str) -> None:
+    with opened(browser, f"{base(planned)}/#/jobs") as page:
+        page.route("**/api/uploads", lambda route: route.fulfill(json={"uploads": []}))
+        page.goto(f"{base(planned)}/#/submit?from=planned")
+        page.get_by_text(
+            "Its table machines.csv is not on the server any more: upload it, or choose another."
+        ).wait_for()
+        assert page.get_by_role("radio", name="The data of planned").is_checked()
 
 
 def test_a_new_job_from_a_cancelled_one_without_a_table(browser: "Browser", site: str) -> None:

@@ -46,6 +46,7 @@ export function uploadPart({ chosen, signal }) {
     fillSelect("");
     announce(`${name} is removed.`);
     chosen("", []);
+    (there.disabled ? input : there).focus();
   } }, "Remove this table");
   const input = h("input", { type: "file", accept: ".csv,.parquet,.npz", onchange: () => put(input.files[0]) });
   const hint = "CSV, Parquet or NPZ. Choose a file, or drop it here.";

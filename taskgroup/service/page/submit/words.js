@@ -35,7 +35,8 @@ function ofField({ key, label, name, rest }, form) {
   const asked = isMissing(rest) || /no column ``/.test(rest) ? "choose one." : rest;
   if (key === "kind") return { key, name, words: `${label}${printable(name)}: ${asked}` };
   if (key === "name" && /found ''$/.test(rest)) return { key, words: `${label}: is missing; give the job one.` };
-  if (key === "tasks" && /at least (1 entry|two tasks)/.test(rest)) return { key, words: `${label}: ${askForTasks(form)}` };
+  const isFew = key === "tasks" && /at least (1 entry|two tasks)/.test(rest);
+  if (isFew) return { key, words: `${label}: ${askForTasks(form)}` };
   if (key === "space" && isMissing(rest)) return { key, words: `${label}: has no trunk; choose a search space.` };
   return { key, words: `${label}: ${asked}` };
 }

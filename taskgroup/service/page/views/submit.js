@@ -68,7 +68,9 @@ async function startFrom(view, from) {
     if (space.config.trunk) view.chosen = { table: "", same: "" };
     form.name = view.name.value = name;
     const link = h("a", { href: `#/jobs/${encodeURIComponent(from)}` }, printable(from));
-    replace(view.origin, h("p", { class: "hint" }, "Filled in from ", link, "."));
+    const gone = problem.source === "table" && file && !isThere;
+    const lost = `. Its table ${printable(file ?? "")} is not on the server any more: upload it, or choose another.`;
+    replace(view.origin, h("p", { class: "hint" }, "Filled in from ", link, gone ? lost : "."));
   } catch (fault) {
     if (fault.name === "AbortError") throw fault;
     replace(view.origin, faultBox(fault));
