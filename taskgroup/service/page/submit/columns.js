@@ -123,7 +123,7 @@ export function longPart(form, changed) {
   } });
   names.value = form.taskNames.join("\n");
   showFree();
-  return h("div", {}, h("div", { class: "grid" },
+  return h("div", { class: "long" }, h("div", { class: "grid" },
     field("Task column", task, "Names the task that a row belongs to."),
     field("Label column", label, "What is to be predicted."),
     field("Kind of all tasks", kind),
