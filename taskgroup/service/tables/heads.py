@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,8 @@ from taskgroup.service.tables.npz import Header, header_of, rows_of, shapes_of
 from taskgroup.service.views import ColumnView
 
 MOST_ROWS, FEWEST_ROWS, MOST_CELLS = 10_000, 50, 200_000
-MOST_BYTES = 1 << 25
-"""Of one array that has to be read whole."""
+MOST_BYTES = 1 << 26
+"""Of all arrays of a file that are read together."""
 MOST_VALUES = 1000
 """Of a column that are told."""
 INPUTS = "X"
@@ -100,9 +100,10 @@ def _parquet(path: Path, n_rows: int) -> Head:
 
 
 def _npz(path: Path, n_rows: int) -> Head:
-    """Vectors and matrices; of arrays that do not lie row by row small ones alone."""
+    """Vectors and matrices; of arrays that do not lie row by row those that are small."""
     headers: dict[str, Header] = {}
     arrays: dict[str, NDArray[Any]] = {}
+    left = MOST_BYTES
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             with archive.open(member) as stream:
@@ -110,13 +111,17 @@ def _npz(path: Path, n_rows: int) -> Head:
         shapes = shapes_of(headers)
         there = rows_of(shapes.values())
         for name, shape in shapes.items():
-            if len(shape) > 2 or there not in shape:
+            needed = _needed(headers[name], there, n_rows)
+            size = math.prod(needed) * headers[name].dtype.itemsize
+            if len(shape) > 2 or there not in shape or size > left:
                 continue
+            left -= size
             with archive.open(name) as stream:
                 header_of(stream, archive.getinfo(name).file_size, f"{path.name}: `{name}`")
-                array = _first(stream, headers[name], there, n_rows)
-            if array is not None:
-                arrays[name.removesuffix(".npy")] = array.astype(str) if array.dtype.kind == "S" else array
+                array = np.frombuffer(stream.read(size), headers[name].dtype)
+            array = array.reshape(needed, order="F" if headers[name].by_columns else "C")
+            array = array[:n_rows] if shape[0] == there else array[:, :n_rows]
+            arrays[name.removesuffix(".npy")] = array.astype(str) if array.dtype.kind == "S" else array
     if shapes.get(f"{INPUTS}.npy", (0,))[0] == there:
         aside = {name: f"`{INPUTS}` holds the inputs" for name in arrays if name != INPUTS}
     else:
@@ -124,17 +129,11 @@ def _npz(path: Path, n_rows: int) -> Head:
     return Head(ArraySource(arrays, path.name), aside)
 
 
-def _first(stream: IO[bytes], header: Header, there: int, n_rows: int) -> NDArray[Any] | None:
-    """The first rows of an array that has ``there`` of them along its first axis, or else along its second."""
-    shape, dtype = header.shape, header.dtype
-    by_rows = shape[0] == there
-    if by_rows and not header.by_columns:
-        shape = (min(there, n_rows), *shape[1:])
-    size = math.prod(shape) * dtype.itemsize
-    if size > MOST_BYTES:
-        return None
-    array = np.frombuffer(stream.read(size), dtype).reshape(shape, order="F" if header.by_columns else "C")
-    return array[:n_rows] if by_rows else array[:, :n_rows]
+def _needed(header: Header, there: int, n_rows: int) -> tuple[int, ...]:
+    """Shape of what has to be read for the first rows: all, unless the array lies row by row."""
+    if header.by_columns or header.shape[0] != there:
+        return header.shape
+    return (min(there, n_rows), *header.shape[1:])
 
 
 HEADS: dict[str, Callable[[Path, int], Head]] = {"csv": _csv, "npz": _npz, "parquet": _parquet}
