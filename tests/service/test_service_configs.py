@@ -126,6 +126,11 @@ def test_python_problems_of_modules_that_the_operator_names(root: Path) -> None:
             assert answer.status_code == status, answer.text
 
 
+def test_one_task_is_told_at_once(app: App) -> None:
+    found = refused(app, table(tasks={"a": {"kind": "binary"}}))
+    assert "config: `problem.tasks`: a job needs at least two tasks that might share a network, found only `a`" in found
+
+
 def test_a_config_without_a_problem(app: App) -> None:
     assert "`problem` is missing" in refused(app, {"name": "x", "trunk": {"name": "mlp"}})
 

@@ -267,7 +267,7 @@ def test_schemas_spaces_and_config(app: App) -> None:
     assert "properties" in client.get("/api/schema/config").json()
     assert client.get("/api/schema/spec").json()["title"]
     assert client.get("/api/schema/other").status_code == 422
-    table = {"source": "table", "path": "uploads/t.csv", "tasks": {"a": {"kind": "binary"}}}
+    table = {"source": "table", "path": "uploads/t.csv", "tasks": {name: {"kind": "binary"} for name in "ab"}}
     for space in client.get("/api/spaces").json():
         whole = {"name": f"space-{space['name']}", "problem": table, **space["config"]}
         found = "\n".join(client.post("/api/jobs", json=whole).json().get("error", {}).get("problems", ()))
