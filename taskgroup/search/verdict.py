@@ -128,7 +128,7 @@ def verdict(
     ================  ==============  =============================================================================
     above             above           better than both
     about             above           as good as all-separate at a share of its cost; for a plan that is as dear: not
-                                      enough evidence where a few seeds more would do
+                                      enough evidence where a few seeds more would do, else all-separate is best
     below             above           all-separate is best; best within the limits where that could not be had
     above             about           as good as all-shared
     about             about           not enough evidence where a few seeds more would do, else as good as all-shared
@@ -222,8 +222,9 @@ def _near_separate(case: Case) -> Verdict:
     if more is not None:
         what = "all-separate, which takes no more multiply-accumulates"
         return _told_apart_by(case, what, more)
-    rest = "ahead of all-separate on validation, but not distinguishably so on the test split, and no cheaper"
-    return case.say("as_good_as_separate", f"{rest}; better than all-shared; {case.figures}")
+    ahead = f"{case.chosen.name}, ahead on validation, is not distinguishably better on the test split"
+    rest = f"take all-separate itself; {ahead} and takes no fewer multiply-accumulates: {case.figures}"
+    return case.say("separate_everything", rest)
 
 
 def _told_apart_by(case: Case, other: str, more: int) -> Verdict:

@@ -62,7 +62,6 @@ class Uploads:
         """Look at a whole file and give it its name, which no other has."""
         try:
             columns = columns_of(partial, self._max_unpacked)
-            look(partial, columns)  # nobody wants a table whose first rows cannot be read
         except InputError as error:
             raise RefusedError(422, [text.replace(partial.name, name) for text in error.problems]) from None
         target = self._folder / name

@@ -58,6 +58,7 @@ def test_a_parquet_file_that_is_none_is_said_so(tmp_path: Path) -> None:
             "age,churn\n1,2\n3,4,5\n",
             "in UTF-8 with a header, found: line 3 has 3 fields, where the header names 2 columns",
         ),
+        ("\nage,churn\n1,2\n3,4,5\n", "found: line 4 has 3 fields, where the header names 2 columns"),
         ("age,churn\n1,2,3\n1,2,3\n", "found: line 2 has 3 fields, where the header names 2 columns"),
         ("age;churn\n1;2\n", "columns should be separated by commas, found the one column `age;churn`"),
         ("age,churn\n1,2,3\n1,2,3\n", "should be comma-separated text"),

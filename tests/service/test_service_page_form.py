@@ -13,7 +13,7 @@ from page_browser import DESKTOP, HOSTILE, PHONE, base, opened, table
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 
@@ -110,13 +110,30 @@ def test_kinds_and_inputs_are_guessed_wherever_the_table_comes_from(
         page.get_by_label("Or one that is on the server").select_option("machines.csv")
         kind.wait_for()
         assert (kind.input_value(), row.is_checked()) == ("binary", False)
-        frame = pd.read_csv(table(tmp_path, "other.csv")).assign(alarm=lambda f: f["wear"] / 3)
-        frame.to_parquet(tmp_path / "other.parquet")
+        pd.read_csv(table(tmp_path, "other.csv")).to_parquet(tmp_path / "other.parquet")
         page.get_by_label("Upload a table").set_input_files(tmp_path / "other.parquet")
-        page.locator("select[data-column=alarm]").and_(
-            page.locator(":has(option:checked[value=regression])")
-        ).wait_for()
-        assert not row.is_checked()
+        page.get_by_text("The rows of this table are not seen here").wait_for()
+        assert (kind.input_value(), row.is_checked()) == ("", True)
+
+
+def test_the_table_that_was_chosen_last_counts(browser: "Browser", planned: str, tmp_path: "Path") -> None:
+    """However late the server speaks of the one before."""
+    late: list[Route] = []
+    with opened(browser, f"{base(planned)}/#/submit", expected="status of 404") as page:
+        page.get_by_label("Upload a table").set_input_files(table(tmp_path, "later.csv"))
+        there, task = page.get_by_label("Or one that is on the server"), page.get_by_label("wear is a task")
+        task.wait_for()
+        page.route("**/api/uploads/machines.csv/columns", lambda route: late.append(route))
+        there.select_option("machines.csv")
+        with page.expect_response("**/api/uploads/later.csv/columns") as answer:
+            there.select_option("later.csv")
+        answer.value.finished()
+        page.wait_for_timeout(200)  # the columns are drawn
+        task.check()
+        late[0].fulfill(status=404, json={"error": {"title": "Not found", "problems": ["it has gone"]}})
+        page.get_by_text("1 task, ").wait_for()
+        assert task.is_checked()
+        assert not page.get_by_text("it has gone").is_visible()
 
 
 def test_arrays_are_inputs_as_the_page_shows_them(browser: "Browser", site: str, tmp_path: "Path") -> None:

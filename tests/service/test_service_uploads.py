@@ -148,6 +148,7 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "semicolons": ("t.csv", b"a;b\n1;2\n", "columns should be separated by commas, found the one column `a;b`"),
     "decimal commas": ("t.csv", b"a;b\n1,5;2,5\n", "columns should be separated by commas"),
     "a row too long": ("t.csv", b"a,b\n1,2\n\n1,2,3\n", "line 4 has 3 fields, where the header names 2 columns"),
+    "blank lines": ("t.csv", b"a,b\n\n\n", "should have rows below"),
     "no rows": ("t.parquet", parquet(pd.DataFrame({"x": []})), "should have rows, found none"),
     "an endless header": ("t.csv", b"a," * 600_000, "at most"),
     "no Parquet": ("t.parquet", b"PAR1 hello PAR1", "should be a Parquet file"),

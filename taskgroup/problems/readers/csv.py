@@ -60,7 +60,7 @@ def look_through(reader: "CsvReader", n_columns: int) -> tuple[int, str]:
     n_rows = 0
     try:
         for row in reader:
-            n_rows += 1
+            n_rows += bool(row)  # a blank line is none
             if any(row[n_columns:]):
                 named = plural(n_columns, "column")
                 return n_rows, f"line {reader.line_num} has {len(row)} fields, where the header names {named}"
@@ -74,6 +74,6 @@ def _long_row(path: Path) -> str:
     with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
         reader = csv.reader(file)
         try:
-            return look_through(reader, len(next(reader, [])))[1]
+            return look_through(reader, len(next(filter(None, reader), [])))[1]
         except csv.Error:
             return ""

@@ -44,7 +44,7 @@ def csv_columns(path: Path, max_unpacked: int) -> tuple[str, ...]:
         faults.append(f"{file}: no row should have more fields than there are columns: {long_row}")
     if faults:
         raise InputError(faults)
-    return tuple(columns)
+    return tuple(name or f"Unnamed: {k}" for k, name in enumerate(columns))  # as the reader calls them
 
 
 def _check_text(path: Path) -> None:

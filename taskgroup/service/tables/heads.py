@@ -15,22 +15,42 @@ from numpy.typing import NDArray
 from taskgroup.errors import InputError
 from taskgroup.problems.faults import one_line
 from taskgroup.problems.guess import SPLIT_NAMES, guess_kind, is_split, unfit_input
-from taskgroup.problems.readers.npz import ArraySource
-from taskgroup.problems.source import FrameSource, Source, plain
+from taskgroup.problems.source import plain
 from taskgroup.service.tables.npz import Header, header_of, rows_of, shapes_of
 from taskgroup.service.views import ColumnView
 
 MOST_ROWS, FEWEST_ROWS, MOST_CELLS = 10_000, 50, 200_000
+MOST_COLUMNS = 2000
+"""So many columns are looked at, the first."""
 MOST_BYTES = 1 << 26
 """Of all arrays of a file that are read together."""
-MOST_VALUES = 1000
-"""Of a column that are told."""
+MOST_VALUES, LONGEST_VALUE = 1000, 200
+"""Of a column that are told; longer ones are no names of tasks."""
 INPUTS = "X"
 """The array of an NPZ file that holds the inputs where the config names none."""
+OF_ALL_ROWS = ("constant", "empty")
+"""What cannot be said of a column by its first rows alone."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The first rows of a table.
+
+    Attributes:
+        columns: By name, those that are seen.
+        whole: Whether these are all rows.
+        aside: Arrays that had better not be inputs as a whole, and why.
+    """
+
+    columns: Mapping[str, "pd.Series[Any] | NDArray[Any]"]
+    whole: bool
+    aside: Mapping[str, str] = field(default_factory=dict)
 
 
 def look(path: Path, names: tuple[str, ...]) -> tuple[ColumnView, ...]:
     """What ``taskgroup init`` would say of the columns, from the first rows; nothing of those that it cannot see.
+
+    Parquet is not looked at: a file of a few bytes may decode to any size, whatever it says of itself.
 
     Args:
         path: A table that :func:`~taskgroup.service.tables.columns_of` has read.
@@ -39,70 +59,60 @@ def look(path: Path, names: tuple[str, ...]) -> tuple[ColumnView, ...]:
     Raises:
         InputError: Its first rows cannot be read.
     """
-    n_rows = min(MOST_ROWS, max(FEWEST_ROWS, MOST_CELLS // len(names)))
+    read = HEADS.get(path.suffix.lower().removeprefix("."))
+    if read is None:
+        return tuple(ColumnView(name=name) for name in names)
+    n_rows = min(MOST_ROWS, max(FEWEST_ROWS, MOST_CELLS // max(1, len(names))))
     try:
-        head = HEADS[path.suffix.lower().removeprefix(".")](path, n_rows)
+        head = read(path, n_rows)
     except (pd.errors.ParserWarning, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path.name}: its first rows should be readable, found: {one_line(error)}") from None
-    source = head.source
-    seen = set(source.names)
-    found = (_view(name, source.column(name)) if name in seen else ColumnView(name=name) for name in names)
-    return tuple(_aside(view, head.aside.get(view.name.partition("[")[0], "")) for view in found)
+    return tuple(_view(name, head) for name in names)
 
 
-@dataclass(frozen=True)
-class Head:
-    """The first rows of a table.
-
-    Attributes:
-        source: They.
-        aside: Arrays that had better not be inputs as a whole, and why.
-    """
-
-    source: Source
-    aside: Mapping[str, str] = field(default_factory=dict)
+def _view(name: str, head: Head) -> ColumnView:
+    array = name.partition("[")[0]
+    if array in head.aside:
+        seen = _seen(name, head)
+        return seen.model_copy(update={"unfit": head.aside[array]})
+    return _seen(name, head)
 
 
-def _view(name: str, column: "pd.Series[Any]") -> ColumnView:
+def _seen(name: str, head: Head) -> ColumnView:
+    if name not in head.columns:
+        return ColumnView(name=name)
     try:
+        column = _series(head.columns[name])
         values = list(dict.fromkeys(plain(column)))
-        marks = () if any(isinstance(value, float) for value in values) else tuple(map(str, values[:MOST_VALUES]))
-        return ColumnView(
-            name=name,
-            kind=guess_kind(column).kind,
-            unfit=unfit_input(column),
-            values=marks,
-            split=is_split(SPLIT_NAMES[0], column),
+        marks = [str(value) for value in values[:MOST_VALUES]]
+        are_names = (
+            not any(isinstance(value, float) for value in values) and max(map(len, marks), default=0) < LONGEST_VALUE
         )
-    except TypeError:  # cells that hold lists and the like
-        return ColumnView(name=name, unfit=f"neither numbers nor text ({column.dtype})")
-
-
-def _aside(view: ColumnView, why: str) -> ColumnView:
-    return view.model_copy(update={"unfit": why}) if why else view
+        unfit = unfit_input(column)
+        kept_apart = name.startswith(f"{INPUTS}[") or (unfit in OF_ALL_ROWS and not head.whole)
+        return ColumnView.model_validate(
+            {
+                "name": name,
+                "kind": guess_kind(column).kind,
+                "unfit": "" if kept_apart else unfit,
+                "values": marks if are_names else [],
+                "split": is_split(SPLIT_NAMES[0], column),
+            }
+        )
+    except Exception:  # lists, dates without unit, text that is none: a guess is never a fault
+        return ColumnView(name=name)
 
 
 def _csv(path: Path, n_rows: int) -> Head:
-    return Head(FrameSource(pd.read_csv(path, index_col=False, nrows=n_rows), path.name))
-
-
-def _parquet(path: Path, n_rows: int) -> Head:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as table:
-            frame = next(table.iter_batches(n_rows)).to_pandas()
-    except pa.ArrowException as error:
-        raise ValueError(one_line(error)) from error
-    frame = frame.set_axis([str(c) for c in frame.columns], axis="columns")
-    return Head(FrameSource(frame.loc[:, ~frame.columns.duplicated()], path.name))
+    frame = pd.read_csv(path, index_col=False, nrows=n_rows)
+    columns = {str(c): frame.iloc[:, k] for k, c in enumerate(frame.columns[:MOST_COLUMNS])}
+    return Head(columns, len(frame) < n_rows)
 
 
 def _npz(path: Path, n_rows: int) -> Head:
     """Vectors and matrices; of arrays that do not lie row by row those that are small."""
     headers: dict[str, Header] = {}
-    arrays: dict[str, NDArray[Any]] = {}
+    columns: dict[str, NDArray[Any]] = {}
     left = MOST_BYTES
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
@@ -113,20 +123,20 @@ def _npz(path: Path, n_rows: int) -> Head:
         for name, shape in shapes.items():
             needed = _needed(headers[name], there, n_rows)
             size = math.prod(needed) * headers[name].dtype.itemsize
-            if len(shape) > 2 or there not in shape or size > left:
+            if len(shape) > 2 or there not in shape or size > left or len(columns) >= MOST_COLUMNS:
                 continue
             left -= size
             with archive.open(name) as stream:
                 header_of(stream, archive.getinfo(name).file_size, f"{path.name}: `{name}`")
                 array = np.frombuffer(stream.read(size), headers[name].dtype)
             array = array.reshape(needed, order="F" if headers[name].by_columns else "C")
-            array = array[:n_rows] if shape[0] == there else array[:, :n_rows]
-            arrays[name.removesuffix(".npy")] = array.astype(str) if array.dtype.kind == "S" else array
+            rows = array[:n_rows] if shape[0] == there else array.T[:n_rows]
+            columns |= _columns(name.removesuffix(".npy"), rows)
     if shapes.get(f"{INPUTS}.npy", (0,))[0] == there:
-        aside = {name: f"`{INPUTS}` holds the inputs" for name in arrays if name != INPUTS}
+        aside = {n.removesuffix(".npy"): f"`{INPUTS}` holds the inputs" for n in shapes if n != f"{INPUTS}.npy"}
     else:
         aside = {n.removesuffix(".npy"): "holds columns as rows" for n, shape in shapes.items() if shape[0] != there}
-    return Head(ArraySource(arrays, path.name), aside)
+    return Head(columns, there <= n_rows, aside)
 
 
 def _needed(header: Header, there: int, n_rows: int) -> tuple[int, ...]:
@@ -136,5 +146,19 @@ def _needed(header: Header, there: int, n_rows: int) -> tuple[int, ...]:
     return (min(there, n_rows), *header.shape[1:])
 
 
-HEADS: dict[str, Callable[[Path, int], Head]] = {"csv": _csv, "npz": _npz, "parquet": _parquet}
+def _columns(name: str, rows: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """A vector, or a matrix column by column."""
+    if rows.ndim == 1:
+        return {name: rows}
+    return {f"{name}[{j}]": rows[:, j] for j in range(min(rows.shape[1], MOST_COLUMNS))}
+
+
+def _series(values: "pd.Series[Any] | NDArray[Any]") -> "pd.Series[Any]":
+    """In the machine's byte order, bytes as text."""
+    if isinstance(values, pd.Series):
+        return values
+    return pd.Series(values.astype(str if values.dtype.kind == "S" else values.dtype.newbyteorder("=")))
+
+
+HEADS: dict[str, Callable[[Path, int], Head]] = {"csv": _csv, "npz": _npz}
 """Ending → function of (path, number of rows) that reads the first of them."""

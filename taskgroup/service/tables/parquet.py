@@ -25,7 +25,8 @@ def parquet_columns(path: Path, max_unpacked: int) -> tuple[str, ...]:
     try:
         with pq.ParquetFile(path) as table:
             meta, n_rows = table.metadata, table.metadata.num_rows
-            names = tuple(str(name) for name in table.schema_arrow.names)
+            index = (table.schema_arrow.pandas_metadata or {}).get("index_columns", ())  # which the reader drops
+            names = tuple(str(name) for name in table.schema_arrow.names if name not in index)
             stated = sum(meta.row_group(k).total_byte_size for k in range(meta.num_row_groups))
             size = max(stated, n_rows * len(names) * CELL)
     except (pa.ArrowException, OSError, ValueError) as error:

@@ -16,7 +16,7 @@ export const HEADLINES = {
   separate_everything: "Separate everything",
   better_than_both: "Branch: better than sharing all and than separating all",
   as_good_as_separate: "Branch: better than sharing all, and separating all is not clearly better",
-  as_good_as_shared: "Sharing everything is as good, and cheaper",
+  as_good_as_shared: "Sharing everything is as good",
   best_within_limits: "Branch: the best within the limits",
   not_enough: "Not enough evidence",
 };

@@ -42,7 +42,7 @@ export function formOf(problem, columns) {
   if (!tasks.every(isPlain) || !(problem.inputs ?? []).every((name) => known.has(name))) return null;
   const common = { base: problem, split: problem.split?.column ?? "", form: isLong ? "long" : "wide" };
   const named = ({ name }) => problem.inputs.includes(name) || problem.inputs.includes(arrayOf(name));
-  const unnamed = (column) => (isArrays(problem.path) ? column.input : true);
+  const unnamed = ({ name }) => !isArrays(problem.path) || arrayOf(name) === "X";
   const marked = columns.map((c) => ({ ...c, input: problem.inputs ? named(c) : unnamed(c) }));
   if (!isLong) return { ...common, columns: marked.map((c) => withTask(c, problem.tasks[c.name])) };
   const places = { taskColumn: problem.task_column, labelColumn: problem.label_column ?? "" };

@@ -46,7 +46,7 @@ function taskOf(kind, known) {
  * are always named, whole matrices by their own name; null where there are none, which leaves an array of more axes.
  */
 function inputsOf({ file, form, columns, taskColumn, labelColumn, split }) {
-  const used = form === "long" ? [taskColumn, labelColumn, split] : [split];
+  const used = (form === "long" ? [taskColumn, labelColumn, split] : [split]).filter(Boolean);
   const free = columns.filter((c) => !used.includes(c.name) && !(form === "wide" && c.task));
   const kept = free.filter((c) => c.input);
   if (!isArrays(file)) return kept.length < free.length ? kept.map((c) => c.name) : null;

@@ -21,17 +21,21 @@ export function uploadPart({ chosen, signal }) {
     course.hidden = false;
     replace(course, faultBox(fault));
   };
+  let taken = 0;
   const take = async (name) => {
     if (!known.has(name)) return;
+    const mine = taken += 1; // of several answers the last one asked for counts
     try {
       const { columns } = await getJson(ofTable(name, "/columns"), { signal });
-      if (there.value === name) chosen(name, columns); // not another, meanwhile
+      if (mine === taken) chosen(name, columns);
     } catch (fault) {
+      if (mine !== taken || fault.name === "AbortError") return;
       chosen("", []); // not the one before
       throw fault;
     }
   };
   const there = select([], "", { onchange: () => {
+    course.hidden = true;
     remove.hidden = !there.value;
     take(there.value).catch(failed);
   } });

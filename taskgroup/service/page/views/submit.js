@@ -14,6 +14,7 @@ import { uploadPart } from "../submit/upload.js";
 
 const UNSET = { form: "wide", taskColumn: "", labelColumn: "", taskNames: [], kind: "", split: "", base: null };
 const BUDGET = { space: null, trials: null, seeds: null };
+const UNSEEN = "The rows of this table are not seen here: choose the kind of each task, and untick what is no input.";
 const ABOUT = "A job finds out which tasks should share a network, where it branches and how large its adapters are.";
 
 export async function submitView({ main, address, signal, title }) {
@@ -154,7 +155,9 @@ function showColumns(view) {
     show();
   };
   show();
-  replace(view.picker, choice("How the table holds its tasks", forms, form.form, turn), body,
+  const isUnseen = form.columns.every((c) => !c.kind && !c.why && !c.values.length);
+  replace(view.picker, choice("How the table holds its tasks", forms, form.form, turn),
+    isUnseen && !form.base ? h("p", { class: "hint" }, UNSEEN) : null, body,
     field("Rows are divided", view.split, "A split column says train, val or test in every row."));
 }
 
