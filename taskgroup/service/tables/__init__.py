@@ -1,4 +1,4 @@
-"""Tables: what can be known of a file of data without loading it, so that no file can take the server's memory.
+"""Tables: what can be known of a file of data by its headers or first rows, so that none can take the server's memory.
 
 Knows the formats. Knows nothing of requests and jobs.
 """

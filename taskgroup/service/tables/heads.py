@@ -67,18 +67,12 @@ def look(path: Path, names: tuple[str, ...]) -> tuple[ColumnView, ...]:
         head = read(path, n_rows)
     except (pd.errors.ParserWarning, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path.name}: its first rows should be readable, found: {one_line(error)}") from None
-    return tuple(_view(name, head) for name in names)
+    views = [_view(name, head) for name in names]
+    aside = [head.aside.get(name.partition("[")[0]) for name in names]
+    return tuple(v.model_copy(update={"unfit": why}) if why else v for v, why in zip(views, aside, strict=True))
 
 
 def _view(name: str, head: Head) -> ColumnView:
-    array = name.partition("[")[0]
-    if array in head.aside:
-        seen = _seen(name, head)
-        return seen.model_copy(update={"unfit": head.aside[array]})
-    return _seen(name, head)
-
-
-def _seen(name: str, head: Head) -> ColumnView:
     if name not in head.columns:
         return ColumnView(name=name)
     try:
@@ -89,12 +83,13 @@ def _seen(name: str, head: Head) -> ColumnView:
             not any(isinstance(value, float) for value in values) and max(map(len, marks), default=0) < LONGEST_VALUE
         )
         unfit = unfit_input(column)
-        kept_apart = name.startswith(f"{INPUTS}[") or (unfit in OF_ALL_ROWS and not head.whole)
+        of_inputs = name.startswith(f"{INPUTS}[")  # which are taken together
+        unknown = unfit in OF_ALL_ROWS and not head.whole
         return ColumnView.model_validate(
             {
                 "name": name,
                 "kind": guess_kind(column).kind,
-                "unfit": "" if kept_apart else unfit,
+                "unfit": "" if of_inputs or unknown else unfit,
                 "values": marks if are_names else [],
                 "split": is_split(SPLIT_NAMES[0], column),
             }
